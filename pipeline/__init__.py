@@ -1,0 +1,5 @@
+"""batchpub: personal recommendations from Luigi's Box into newsletters."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The rules: who is on the list. Pure, written once."""

@@ -1,0 +1,1 @@
+"""Engines that apply the audience rules to more rows than fit in memory."""

@@ -1,0 +1,1 @@
+"""Exports: incremental parsers, sinks, publication."""

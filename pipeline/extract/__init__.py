@@ -1,0 +1,1 @@
+"""Strict chunked readers of extracts: Arrow batches of what is needed, and rejects."""

@@ -1,0 +1,29 @@
+"""Limits with their arithmetic. Bytes unless the name says otherwise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# The vendor documents "300 MB" and not whether that is the file or the body, nor MB or MiB:
+# the smallest reading is a whole body of 300 * 10**6 bytes (api.md §1.2, hazards H4).
+MAX_BODY: Final = 300_000_000
+# Multipart framing around the list: two boundaries of at most 74 bytes, part headers with a file
+# name of at most 255 bytes (each byte escaped to three at worst), well under 1 KiB.
+ENVELOPE: Final = 1_024
+MAX_LIST: Final = MAX_BODY - ENVELOPE
+
+# The vendor cancels a transfer after ten minutes (api.md §1.2).
+UPLOAD_DEADLINE_S: Final = 600.0
+# The vendor rejects a Date further than this from its own clock (api.md §2.1).
+CLOCK_TOLERANCE_S: Final = 5.0
+
+# An answer's body is read for its message only.
+MAX_ANSWER: Final = 64 * 1024
+
+# 256 KiB: between the knee of the read curve and what asyncio buffers anyway.
+READ_CHUNK: Final = 256 * 1024
+
+# Exports (hazards H22): deeper, longer or larger is refused before memory is spent.
+EXPORT_MAX_DEPTH: Final = 32
+EXPORT_MAX_VALUE: Final = 1024 * 1024
+EXPORT_MAX_USER: Final = 16 * 1024 * 1024

@@ -1,0 +1,1 @@
+"""A local stand-in of the remote services, for users and tests."""

@@ -1,0 +1,204 @@
+"""What a user can set, as frozen values; friendly text is checked when the value is made.
+
+The attribute docstrings are the help texts of the command line: one list for both.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pipeline.errors import ConfigurationError
+from pipeline.limits import CLOCK_TOLERANCE_S, MAX_BODY, MAX_LIST, UPLOAD_DEADLINE_S
+
+__all__ = [
+    "ExportSettings",
+    "FetchSettings",
+    "PrepareSettings",
+    "SandboxSettings",
+    "Secret",
+    "UploadSettings",
+    "parse_duration",
+    "parse_size",
+]
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?i?)B?")
+_SIZE_UNITS: Final = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SIZE_UNITS_BINARY: Final = {"k": 2**10, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)?")
+_DURATION_UNITS: Final = {
+    "ms": 0.001,
+    "s": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+}
+
+
+def parse_size(text: str | int, *, option: str) -> int:
+    """Bytes from ``300_000_000``, ``"250MB"`` (10**6) or ``"1GiB"`` (2**30)."""
+    if isinstance(text, int):
+        value = text
+    else:
+        match = _SIZE.fullmatch(text.strip().replace("_", ""))
+        if match is None:
+            raise ConfigurationError(
+                f"not a size: {text!r}", source=option, remedy="write 250MB, 1GiB or bytes"
+            )
+        number, unit = match.groups()
+        factor = _SIZE_UNITS_BINARY[unit[0]] if unit.endswith("i") and len(unit) == 2 else None
+        if factor is None:
+            if unit == "i":
+                raise ConfigurationError(
+                    f"not a size: {text!r}", source=option, remedy="write 250MB, 1GiB or bytes"
+                )
+            factor = _SIZE_UNITS[unit]
+        value = int(float(number) * factor) if "." in number else int(number) * factor
+    if value <= 0:
+        raise ConfigurationError("must be more than zero", source=option, actual=value)
+    return value
+
+
+def parse_duration(text: str | int | float, *, option: str) -> float:
+    """Seconds from ``600``, ``"600s"``, ``"10min"``, ``"24h"``, ``"7d"``."""
+    if isinstance(text, int | float):
+        value = float(text)
+    else:
+        match = _DURATION.fullmatch(text.strip())
+        if match is None:
+            raise ConfigurationError(
+                f"not a duration: {text!r}", source=option, remedy="write 600s, 10min, 24h or 7d"
+            )
+        value = float(match[1]) * _DURATION_UNITS[match[2] or "s"]
+    if not 0 < value < 10**9:
+        raise ConfigurationError("must be more than zero", source=option, actual=value)
+    return value
+
+
+class Secret:
+    """Text that never shows itself: ``repr``, ``str``, logs and tracebacks say ``***``."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself; call it where it is used and nowhere else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a Secret is not pickled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareSettings:
+    """Which rows of the extracts become the user list."""
+
+    id_column: str | None = None
+    """Column with the user id. Default: auth_user_id, customer_id, user_id or id."""
+    active_column: str | None = None
+    """Column with the last activity. Default: last_active, last_active_at, last_seen,
+    last_seen_at, last_login or updated_at."""
+    active_within: str = "6mo"
+    """Keep users active within this window before --as-of: 6mo, 26w, 180d, 12h."""
+    as_of: str | None = None
+    """End of the window: a date (00:00 in --timezone) or a time. Default: now."""
+    timezone: str = "UTC"
+    """Zone of dates and of times without an offset."""
+    suppress: tuple[Path, ...] = ()
+    """File of ids that must not be on the list; repeatable."""
+    max_bytes: int | str = MAX_LIST
+    """Size limit of the list."""
+    on_overflow: Literal["fail", "keep-recent"] = "fail"
+    """When the users do not fit: refuse, or keep those most recently active."""
+    memory: int | str | None = None
+    """Memory for the work, above it disk is used. Default: a quarter of this machine's."""
+    temp_dir: Path | None = None
+    """Folder for work on disk. Default: beside the list."""
+
+    def __post_init__(self) -> None:
+        parse_size(self.max_bytes, option="--max-bytes")
+        if self.memory is not None:
+            parse_size(self.memory, option="--memory")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadSettings:
+    """Where a list goes and how long that may take."""
+
+    tracker_id: str
+    """Tracker (shop) whose stored list is replaced."""
+    public_key: str | None = None
+    """Public key. Default: the tracker id."""
+    base_url: str = "https://live.luigisbox.com"
+    """Service address; plain http is allowed for loopback only."""
+    deadline: str | float = UPLOAD_DEADLINE_S
+    """Time for the whole transfer, every attempt included."""
+
+    def __post_init__(self) -> None:
+        parse_duration(self.deadline, option="--deadline")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """How an export is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchSettings:
+    """How an export is downloaded."""
+
+    deadline: str | float = 6 * 3600.0
+    """Time for the whole download."""
+    stall_timeout: str | float = 60.0
+    """Give up when no byte came for this long."""
+
+    def __post_init__(self) -> None:
+        parse_duration(self.deadline, option="--deadline")
+        parse_duration(self.stall_timeout, option="--stall-timeout")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxSettings:
+    """The local stand-in of the remote services."""
+
+    host: str = "127.0.0.1"
+    """Loopback address to listen on."""
+    port: int = 0
+    """Port; 0 takes a free one."""
+    tracker_id: str = "1234-5678"
+    """The one tracker it knows."""
+    public_key: str | None = None
+    """Public key. Default: the tracker id."""
+    private_key: str = "sandbox-private-key"
+    """Private key; a made-up one, printed on purpose."""
+    clock_tolerance: float = CLOCK_TOLERANCE_S
+    """Seconds a request's Date may differ from the sandbox clock."""
+    auth_status: int = 401
+    """Status of every authentication failure."""
+    success_status: int = 201
+    """Status of a stored list."""
+    success_body: str | None = None
+    """Body of a stored list's answer. Default: a small JSON object."""
+    max_bytes: int = MAX_BODY
+    """Largest accepted file part."""
+    upload_timeout: float = UPLOAD_DEADLINE_S
+    """Seconds until an unfinished upload is cancelled with 408."""
+    legacy_path: bool = False
+    """Serve the old /v1/batching/ path too."""

@@ -1,0 +1,1 @@
+"""The network edge: sessions, upload, download."""

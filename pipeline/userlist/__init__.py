@@ -1,0 +1,1 @@
+"""The user list: its bytes, its limit, its receipt."""

@@ -1,0 +1,1 @@
+"""HTTP without I/O: bytes and values of requests and answers."""
