@@ -74,3 +74,85 @@ class Receipt:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareSummary:
+    """What `prepare` did; ``dropped`` and ``rejects`` count rows by reason."""
+
+    output: str
+    receipt: str
+    format: str
+    users: int
+    bytes: int
+    max_bytes: int
+    sha256: str
+    as_of: str
+    rows: int
+    dropped: dict[str, int]
+    rejects: dict[str, int]
+    suppressed_users: int
+    duplicate_rows: int
+    overflow_users: int
+    oldest_kept: str | None
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadSummary:
+    """What `upload` did; ``server_said`` is the answer's text, shortened and made safe."""
+
+    list_path: str
+    tracker_id: str
+    target: str
+    users: int
+    bytes: int
+    sha256: str
+    status: int
+    attempts: int
+    server_said: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSummary:
+    """What an export held; ``blocks`` counts results blocks by recommendation type."""
+
+    source: str
+    format: str
+    bytes: int
+    users: int
+    repeated_users: int
+    users_without_results: int
+    blocks: dict[str, int]
+    items: int
+    has_default: bool
+    updated_at_oldest: str | None
+    updated_at_newest: str | None
+    outputs: tuple[str, ...]
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadSummary:
+    """What came over the network; ``received`` counts bytes on the wire, ``bytes`` decoded ones."""
+
+    url: str
+    status: int
+    received: int
+    bytes: int
+    attempts: int
+    etag: str | None
+    last_modified: str | None
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxReady:
+    """What a client needs to talk to a running sandbox; its keys are made up."""
+
+    base_url: str
+    tracker_id: str
+    public_key: str
+    private_key: str
+    export_url: str
