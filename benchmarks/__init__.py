@@ -1,0 +1,1 @@
+"""Named seeded workloads, a measuring harness, and one script per comparison."""
