@@ -6,9 +6,9 @@ neither the chunk size, nor the machine, nor the version of any library's own ha
 generator; and a user's id, names and times agree between the extract, the suppression list and
 the export of one seed. E-mail addresses are at example.com only.
 
-    python -m benchmarks.workloads customers --rows 20000000 --format csv -o bench-data/customers.csv
-    python -m benchmarks.workloads suppression --rows 20000000 -o bench-data/suppressed.csv
-    python -m benchmarks.workloads export --megabytes 250 -o bench-data/export.xml
+    python -m benchmarks.workloads customers --rows 20000000 --format csv -o customers.csv
+    python -m benchmarks.workloads suppression --rows 20000000 -o suppressed.csv
+    python -m benchmarks.workloads export --megabytes 250 -o export.xml
     python -m benchmarks.workloads sample --rows 20000000 --out bench-data
 """
 
@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -54,6 +54,9 @@ WINDOW_START: Final = datetime(2026, 5, 23, tzinfo=UTC)
 """Six calendar months before AS_OF."""
 ACTIVE_SHARE: Final = 0.7
 """Share of ids whose latest activity lies in the window, both bounds included."""
+
+DEFAULT_ID: Final = "default"
+"""The user whose results are the generic set (api.md §1.6)."""
 
 # 500k rows of this table are about 60 MB of columns, 35 MB of CSV: fast, and far below 1 GiB.
 CHUNK_ROWS: Final = 500_000
@@ -252,7 +255,6 @@ _CUSTOMERS_SCHEMA: Final = pa.schema(
         ("orders", pa.int32()),
     ]
 )
-_NO_CUSTOMERS: Final = _CUSTOMERS_SCHEMA.empty_table()
 
 
 def _with_text_times(frame: pl.DataFrame) -> pl.DataFrame:
@@ -363,8 +365,8 @@ def iter_suppressed(
         users = _users(numbers, seed=spec.seed).with_columns(
             chance=_mixed(numbers, seed=spec.seed, stream=5)
         )
-        reason = pl.when(pl.col("chance") // 2**20 % 4 == 0).then(pl.lit("erased"))
-        reason = reason.otherwise(pl.lit("unsubscribed"))
+        erased = pl.col("chance") // 2**20 % 4 == 0
+        reason = pl.when(erased).then(pl.lit("erased")).otherwise(pl.lit("unsubscribed"))
         known = users.filter(_share("chance", share)).select(
             customer_id=_user_id(spec.ugly), reason=reason
         )
@@ -444,7 +446,7 @@ def _export_users(spec: Export) -> Iterator[_User]:
             count = 0 if rng.random() < 0.01 else spec.items
             items = [products[int(rng.random() * len(products))] for _ in range(count)]
             blocks.append((kind, "-".join(parts), items))
-        yield _User(next(ids, "default"), "2026-11-22T10:00:00", blocks)
+        yield _User(next(ids, DEFAULT_ID), "2026-11-22T10:00:00", blocks)
 
 
 def _user_xml(user: _User) -> str:
@@ -500,20 +502,15 @@ _FRAME: Final[dict[ExportFormat, tuple[bytes, bytes, bytes]]] = {
 def iter_export(spec: Export, fmt: ExportFormat = "xml") -> Iterator[bytes]:
     """The export, a piece per user; together the pieces are one well-formed document."""
     head, between, tail = _FRAME[fmt]
-    written = len(head) + len(tail)
+    left = math.inf if spec.target_bytes is None else spec.target_bytes - len(head) - len(tail)
     yield head
-    count = 0
     for user in _export_users(spec):
-        piece = _encoded(user, fmt)
-        if user.user_id != "default" and spec.target_bytes is not None:
-            written += len(piece) + len(between)
-            if written > spec.target_bytes:
-                piece = _encoded(_User("default", user.updated_at, user.blocks), fmt)
-                user = _User("default", user.updated_at, user.blocks)  # noqa: PLW2901
-        yield between + piece if count else piece
-        count += 1
-        if user.user_id == "default":
+        piece = _encoded(user, fmt) + between
+        left -= len(piece)
+        if user.user_id == DEFAULT_ID or left < 0:
+            yield _encoded(replace(user, user_id=DEFAULT_ID), fmt)
             break
+        yield piece
     yield tail
 
 
