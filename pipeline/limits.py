@@ -27,3 +27,11 @@ READ_CHUNK: Final = 256 * 1024
 EXPORT_MAX_DEPTH: Final = 32
 EXPORT_MAX_VALUE: Final = 1024 * 1024
 EXPORT_MAX_USER: Final = 16 * 1024 * 1024
+# Bytes handed to a parser at once: a token that is not whole yet is scanned again with each piece,
+# so one of EXPORT_MAX_VALUE costs at most 16 scans (expat before 2.6.0 remembers nothing).
+EXPORT_PIECE: Final = 64 * 1024
+# What may stand before the root element; it is parsed tag by tag, so that nothing a DOCTYPE
+# declares is ever expanded.
+EXPORT_MAX_PROLOG: Final = 16 * 1024
+# Distinct element and attribute names: expat keeps each of them until the end.
+EXPORT_MAX_NAMES: Final = 4096

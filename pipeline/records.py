@@ -15,6 +15,7 @@ class Block(TypedDict):
 
     recommendation_type: str
     results: list[dict[str, Any]]
+    extra: NotRequired[dict[str, Any]]
 
 
 class UserRecommendations(TypedDict):
@@ -145,6 +146,14 @@ class DownloadSummary:
     etag: str | None
     last_modified: str | None
     duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchSummary:
+    """What `fetch` did: the transfer, and what the export held."""
+
+    download: DownloadSummary
+    export: ExportSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

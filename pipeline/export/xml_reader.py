@@ -1,0 +1,287 @@
+"""The XML export, read with expat: the reference for every other way of reading it.
+
+Strategy: the stream is handed to expat in pieces of a fixed size, whatever sizes it arrives in,
+so the cuts of the caller can change neither result nor cost. Handlers (`UserAssembler`) do the
+least per event; limits that only huge input can break are looked at once per piece, and exactly
+where a value or user ends. n bytes cost O(n) time and O(limits) memory with any version of expat:
+
+- a token (tag, comment, instruction) longer than EXPORT_MAX_VALUE is refused, for expat before
+  2.6.0 scans an unfinished token again with every piece;
+- nothing is expanded: up to the root the pieces end at each ``>``, so a DOCTYPE is refused before
+  its second declaration is seen, and without a DOCTYPE there are no entities but the five;
+- the distinct names that expat keeps for ever are counted.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from itertools import islice
+from typing import Final
+from xml.parsers import expat
+
+from pipeline.errors import InputError
+from pipeline.export.xml_assembler import UserAssembler
+from pipeline.limits import (
+    EXPORT_MAX_NAMES,
+    EXPORT_MAX_PROLOG,
+    EXPORT_MAX_USER,
+    EXPORT_MAX_VALUE,
+    EXPORT_PIECE,
+)
+from pipeline.records import UserRecommendations
+
+__all__ = ["XmlExportReader"]
+
+# Encodings that map each byte to a character, and the Unicode ones that expat knows itself.
+_ENCODINGS: Final = re.compile(
+    r"utf-?8|utf-?16(le|be)?|us-ascii|ascii|iso-8859-\d\d?|latin-?1|windows-125\d|koi8-[ru]",
+    re.IGNORECASE,
+)
+# "<" and a NUL, or a byte order mark, and the codec that checks what follows.
+_WIDE: Final = {
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+    b"<\x00": "utf-16-le",
+    b"\x00<": "utf-16-be",
+}
+_DOWNLOAD_AGAIN: Final = "get the export again; if it stays so, tell the vendor"
+_REMEDIES: Final = {
+    expat.errors.XML_ERROR_NO_ELEMENTS: "the export is cut off: get it again",
+    expat.errors.XML_ERROR_UNCLOSED_TOKEN: "the export is cut off: get it again",
+    expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION: "the export is cut off: get it again",
+    expat.errors.XML_ERROR_PARTIAL_CHAR: "the export is cut off: get it again",
+    expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT: "something follows the export: get it again",
+}
+
+
+class XmlExportReader:
+    """Pushed parser of the XML export; an `ExportReader`.
+
+    Invariant: `_offset` bytes have been given to expat, `_held` is what came after them.
+
+    Args:
+        source: What errors name as their source.
+        piece_bytes: How many bytes expat gets at once; of interest to tests only.
+    """
+
+    def __init__(self, *, source: object = None, piece_bytes: int = EXPORT_PIECE) -> None:
+        self._source = source
+        self._piece_bytes = max(4, piece_bytes)  # room for a byte order mark
+        self._held = bytearray()
+        self._offset = 0
+        self._names: dict[str, str] = {}
+        self._names_seen = 0
+        self._checker: codecs.IncrementalDecoder | None = None
+        self._checker_codec = ""
+        self._line = self._column = 1
+        self._failure: InputError | None = None
+        self._closed = False
+        parser = expat.ParserCreate(intern=self._names)
+        parser.buffer_text = True
+        parser.buffer_size = EXPORT_PIECE
+        parser.XmlDeclHandler = self._on_declaration
+        parser.StartDoctypeDeclHandler = self._on_doctype
+        self._parser = parser
+        self._assembler = UserAssembler(parser, self._refusal)
+
+    @property
+    def ignored_elements(self) -> int:
+        """Elements directly under the root that are no users; they are checked and left out."""
+        return self._assembler.ignored_elements
+
+    def feed(self, data: bytes) -> list[UserRecommendations]:
+        """Take the next bytes of the export; return the users that are complete.
+
+        Raises:
+            InputError: the export must not be used; with line, column and byte offset.
+        """
+        self._check_open()
+        size = self._piece_bytes
+        if not self._held and len(data) == size and self._offset:
+            self._parse(data)
+        else:
+            self._held += data
+            if len(self._held) >= size:
+                whole = len(self._held) - len(self._held) % size
+                work = bytes(memoryview(self._held)[:whole])
+                del self._held[:whole]
+                for start in range(0, whole, size):
+                    self._parse(work[start : start + size])
+        return self._assembler.take()
+
+    def close(self) -> list[UserRecommendations]:
+        """Take the end of the export; return the last users.
+
+        Raises:
+            InputError: the export is not whole, or must not be used.
+        """
+        self._check_open()
+        self._closed = True
+        if not self._offset and not self._held:
+            raise self._refusal("the export is empty", remedy="check that the export is ready")
+        rest = bytes(self._held)
+        self._held.clear()
+        self._parse(rest)
+        self._parse(b"", final=True)
+        return self._assembler.take()
+
+    def _check_open(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._closed:
+            raise ValueError("the reader is closed")
+
+    def _parse(self, piece: bytes, *, final: bool = False) -> None:
+        """Give one piece to expat, the prolog tag by tag; then look at the limits."""
+        if not self._offset:
+            self._open_checker(piece)
+        self._check_surrogates(piece, final=final)
+        position = 0
+        while position < len(piece) and not self._assembler.root_seen:
+            end = piece.find(b">", position) + 1 or len(piece)
+            self._give(piece[position:end])
+            position = end
+            if self._offset > EXPORT_MAX_PROLOG and not self._assembler.root_seen:
+                raise self._refusal(
+                    "no root element near the beginning",
+                    limit=EXPORT_MAX_PROLOG,
+                    actual=self._offset,
+                    remedy="check that this is the vendor's export",
+                )
+        if position < len(piece) or final:
+            self._give(piece[position:] if position else piece, final=final)
+        self._check_limits()
+
+    def _give(self, data: bytes, *, final: bool = False) -> None:
+        self._offset += len(data)
+        try:
+            self._parser.Parse(data, final)
+        except InputError:
+            raise
+        except expat.ExpatError as error:
+            raise self._explain(error) from error
+        except (LookupError, ValueError) as error:
+            raise self._refusal(
+                "the bytes do not fit the encoding of the export", remedy=_DOWNLOAD_AGAIN
+            ) from error
+
+    def _open_checker(self, piece: bytes) -> None:
+        codec = _WIDE.get(piece[:2])
+        if codec is not None:
+            self._checker_codec = codec
+            self._checker = codecs.getincrementaldecoder(codec)("strict")
+
+    def _check_surrogates(self, piece: bytes, *, final: bool) -> None:
+        """Refuse half a surrogate pair in UTF-16, which expat turns into another character."""
+        if self._checker is None:
+            return
+        waiting = len(self._checker.getstate()[0])
+        try:
+            text = self._checker.decode(piece, final)
+        except UnicodeDecodeError as error:
+            text = error.object[: error.start].decode(self._checker_codec)
+            self._count_lines(text)
+            at = self._offset - waiting + error.start
+            raise self._remember(
+                InputError(
+                    "half a character in UTF-16",
+                    source=self._source,
+                    position=f"line {self._line}, column {self._column}, byte {at}",
+                    remedy=_DOWNLOAD_AGAIN,
+                )
+            ) from error
+        self._count_lines(text)
+
+    def _count_lines(self, text: str) -> None:
+        self._line += text.count("\n")
+        newline = text.rfind("\n")
+        self._column = len(text) - newline if newline >= 0 else self._column + len(text)
+
+    def _check_limits(self) -> None:
+        """What one piece can have made too large: a token, the names, a value, a user."""
+        parsed = self._parser.CurrentByteIndex
+        if self._offset - parsed > EXPORT_MAX_VALUE:
+            raise self._refusal(
+                "a tag, comment or instruction is too long",
+                limit=EXPORT_MAX_VALUE,
+                actual=self._offset - parsed,
+                remedy=_DOWNLOAD_AGAIN,
+            )
+        if len(self._names) > self._names_seen:
+            new = islice(reversed(self._names), len(self._names) - self._names_seen)
+            self._names_seen = len(self._names)
+            if self._names_seen > EXPORT_MAX_NAMES or any(len(name) > 1024 for name in new):
+                raise self._refusal(
+                    "too many different names of elements, or one over 1,024 characters",
+                    limit=EXPORT_MAX_NAMES,
+                    actual=self._names_seen,
+                    remedy=_DOWNLOAD_AGAIN,
+                )
+        self._assembler.check_open_value()
+        if self._assembler.open_since is not None:
+            size = parsed - self._assembler.open_since
+            if size > EXPORT_MAX_USER:
+                raise self._refusal(
+                    "one user is too large",
+                    limit=EXPORT_MAX_USER,
+                    actual=size,
+                    remedy=_DOWNLOAD_AGAIN,
+                )
+
+    def _on_declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding is not None and _ENCODINGS.fullmatch(encoding) is None:
+            raise self._refusal(
+                "the declared encoding is not one that is read",
+                remedy="ask for UTF-8; UTF-16, ISO-8859 and windows-125x are read too",
+            )
+
+    def _on_doctype(self, name: str, *_: object) -> None:
+        if name.lower() == "html":
+            raise self._refusal(
+                "this is an HTML page, not an export",
+                remedy="open the address in a browser: it may ask for a login or show an error",
+            )
+        raise self._refusal("a DOCTYPE is refused, for exports have none", remedy="tell the vendor")
+
+    def _explain(self, error: expat.ExpatError) -> InputError:
+        """The library's error in our words; its own text stays, it holds no content."""
+        reason = expat.errors.messages.get(error.code, "unknown reason")
+        column = error.offset + 1
+        return self._remember(
+            InputError(
+                f"not well-formed XML: {reason.removeprefix('not well-formed ').strip('()')}",
+                source=self._source,
+                position=f"line {error.lineno}, column {column}, "
+                f"byte {max(0, self._parser.ErrorByteIndex)}",
+                remedy=_REMEDIES.get(reason, _DOWNLOAD_AGAIN),
+            )
+        )
+
+    def _refusal(
+        self,
+        message: str,
+        *,
+        remedy: str = _DOWNLOAD_AGAIN,
+        limit: int | None = None,
+        actual: int | None = None,
+    ) -> InputError:
+        """An InputError at expat's present position; later calls raise it again."""
+        parser = self._parser
+        return self._remember(
+            InputError(
+                message,
+                source=self._source,
+                position=f"line {parser.CurrentLineNumber}, "
+                f"column {parser.CurrentColumnNumber + 1}, "
+                f"byte {max(0, parser.CurrentByteIndex)}",
+                remedy=remedy,
+                limit=limit,
+                actual=actual,
+            )
+        )
+
+    def _remember(self, error: InputError) -> InputError:
+        if self._failure is None:
+            self._failure = error
+        return self._failure
