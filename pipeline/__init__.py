@@ -1,5 +1,83 @@
-"""batchpub: personal recommendations from Luigi's Box into newsletters."""
+"""batchpub: personal recommendations from Luigi's Box into newsletters.
+
+The names below are imported on first use: ``import pipeline`` alone costs nothing.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.api import fetch, parse, prepare, upload
+    from pipeline.errors import (
+        BatchpubError,
+        ConfigurationError,
+        GuardError,
+        InputError,
+        MachineError,
+        RemoteError,
+        TryLaterError,
+        UncertainError,
+    )
+    from pipeline.records import (
+        DownloadSummary,
+        ExportSummary,
+        FetchSummary,
+        PrepareSummary,
+        Progress,
+        UploadSummary,
+    )
+    from pipeline.settings import (
+        ExportSettings,
+        FetchSettings,
+        PrepareSettings,
+        Secret,
+        UploadSettings,
+    )
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "BatchpubError",
+    "ConfigurationError",
+    "DownloadSummary",
+    "ExportSettings",
+    "ExportSummary",
+    "FetchSettings",
+    "FetchSummary",
+    "GuardError",
+    "InputError",
+    "MachineError",
+    "PrepareSettings",
+    "PrepareSummary",
+    "Progress",
+    "RemoteError",
+    "Secret",
+    "TryLaterError",
+    "UncertainError",
+    "UploadSettings",
+    "UploadSummary",
+    "fetch",
+    "parse",
+    "prepare",
+    "upload",
+]
+
+_HOMES = ("errors", "records", "settings", "api")
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        from importlib import import_module
+
+        for home in _HOMES:
+            module = import_module(f"pipeline.{home}")
+            if hasattr(module, name):
+                found: object = getattr(module, name)
+                globals()[name] = found
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

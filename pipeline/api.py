@@ -1,0 +1,241 @@
+"""The Python API: the flows with plain keywords, which are the fields of the settings.
+
+Strategy: no option is listed twice. `_one_path` and `_two_paths` take the keywords of a function,
+with their types and defaults, from the constructor of a dataclass that extends the settings: for
+the type checker by a ParamSpec, for `help()` by the signature.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+
+from pipeline.records import (
+    ExportSummary,
+    FetchSummary,
+    OnProgress,
+    PrepareSummary,
+    UploadSummary,
+    ignore_progress,
+)
+from pipeline.settings import (
+    ExportSettings,
+    FetchSettings,
+    PrepareSettings,
+    Secret,
+    UploadSettings,
+)
+
+__all__ = ["fetch", "parse", "prepare", "upload"]
+
+OnePath: TypeAlias = str | os.PathLike[str]
+Paths: TypeAlias = OnePath | Sequence[OnePath]
+
+P = ParamSpec("P")
+OptionsT = TypeVar("OptionsT")
+SettingsT = TypeVar("SettingsT")
+FirstT = TypeVar("FirstT")
+SecondT = TypeVar("SecondT")
+ResultT = TypeVar("ResultT")
+
+
+def _one_path(
+    options: Callable[P, OptionsT],
+) -> Callable[[Callable[[FirstT, OptionsT], ResultT]], Callable[Concatenate[FirstT, P], ResultT]]:
+    """Decorate a function of a path and options: the options become its keywords."""
+
+    def decorate(
+        function: Callable[[FirstT, OptionsT], ResultT],
+    ) -> Callable[Concatenate[FirstT, P], ResultT]:
+        @functools.wraps(function)
+        def called(first: FirstT, /, *args: P.args, **keywords: P.kwargs) -> ResultT:
+            return function(first, options(*args, **keywords))
+
+        _sign(called, function, options)
+        return called
+
+    return decorate
+
+
+def _two_paths(
+    options: Callable[P, OptionsT],
+) -> Callable[
+    [Callable[[FirstT, SecondT, OptionsT], ResultT]],
+    Callable[Concatenate[FirstT, SecondT, P], ResultT],
+]:
+    """Decorate a function of two paths and options: the options become its keywords."""
+
+    def decorate(
+        function: Callable[[FirstT, SecondT, OptionsT], ResultT],
+    ) -> Callable[Concatenate[FirstT, SecondT, P], ResultT]:
+        @functools.wraps(function)
+        def called(
+            first: FirstT, second: SecondT, /, *args: P.args, **keywords: P.kwargs
+        ) -> ResultT:
+            return function(first, second, options(*args, **keywords))
+
+        _sign(called, function, options)
+        return called
+
+    return decorate
+
+
+def _sign(called: Any, function: Callable[..., Any], options: Callable[..., Any]) -> None:
+    """Give `called` the signature that the type checker sees."""
+    whole = inspect.signature(function)
+    *paths, _ = whole.parameters.values()
+    keywords = inspect.signature(options).parameters.values()
+    called.__signature__ = whole.replace(
+        parameters=[*(one.replace(kind=one.POSITIONAL_ONLY) for one in paths), *keywords]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PrepareOptions(PrepareSettings):
+    on_progress: OnProgress = ignore_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class _UploadOptions(UploadSettings):
+    private_key: str | Secret = field(repr=False)
+    on_progress: OnProgress = ignore_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ParseOptions(ExportSettings):
+    on_progress: OnProgress = ignore_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FetchOptions(FetchSettings, ExportSettings):
+    on_progress: OnProgress = ignore_progress
+
+
+@_two_paths(_PrepareOptions)
+def prepare(extracts: Paths, output: OnePath, options: _PrepareOptions) -> PrepareSummary:
+    """Make a user list from one extract or several, as ``batchpub prepare`` does.
+
+    Args:
+        extracts: CSV or Parquet with at least one row per user: a path, or a sequence of them.
+        output: The list to write; its receipt goes beside it.
+        options: The fields of `PrepareSettings` as keywords, and ``on_progress``.
+
+    Returns:
+        What was read, dropped and written.
+
+    Raises:
+        ConfigurationError: a wrong keyword value or column.
+        InputError: an extract is missing, unreadable or malformed.
+        GuardError: the users do not fit into ``max_bytes``.
+        MachineError: disk, permission or memory.
+    """
+    from pipeline import flows
+
+    return flows.prepare(
+        [os.fspath(one) for one in _several(extracts)],
+        Path(output),
+        _part(PrepareSettings, options),
+        on_progress=options.on_progress,
+    )
+
+
+@_one_path(_UploadOptions)
+def upload(list_path: OnePath, options: _UploadOptions) -> UploadSummary:
+    """Replace a tracker's stored list, as ``batchpub upload`` does.
+
+    Args:
+        list_path: The list to send.
+        options: The fields of `UploadSettings` as keywords, ``private_key``, ``on_progress``.
+
+    Returns:
+        What was sent and what the service said.
+
+    Raises:
+        ConfigurationError: a wrong keyword value.
+        InputError: the list is not what its receipt says.
+        GuardError: the list is empty.
+        RemoteError: the service refused.
+        TryLaterError: the service was not reached, or not in time.
+        UncertainError: the list was sent whole and no trustworthy answer came.
+    """
+    from pipeline import flows
+
+    key = options.private_key
+    return flows.upload(
+        Path(list_path),
+        key if isinstance(key, Secret) else Secret(key),
+        _part(UploadSettings, options),
+        on_progress=options.on_progress,
+    )
+
+
+@_two_paths(_ParseOptions)
+def parse(export: OnePath, outputs: Paths, options: _ParseOptions) -> ExportSummary:
+    """Turn an export on disk into recommendations, as ``batchpub parse`` does.
+
+    Args:
+        export: The export, XML.
+        outputs: The file to write, its suffix tells the format; or a sequence of them.
+        options: The fields of `ExportSettings` as keywords, and ``on_progress``.
+
+    Returns:
+        What the export held.
+
+    Raises:
+        ConfigurationError: a wrong keyword value or output.
+        InputError: the export is missing, malformed or cut short.
+        MachineError: disk, permission or memory.
+    """
+    from pipeline import flows
+
+    return flows.parse(
+        Path(export),
+        [Path(one) for one in _several(outputs)],
+        _part(ExportSettings, options),
+        on_progress=options.on_progress,
+    )
+
+
+@_two_paths(_FetchOptions)
+def fetch(url: str, outputs: Paths, options: _FetchOptions) -> FetchSummary:
+    """Download an export and parse it as it arrives, as ``batchpub fetch`` does.
+
+    Args:
+        url: The address of the export.
+        outputs: The file to write, its suffix tells the format; or a sequence of them.
+        options: The fields of `FetchSettings` and `ExportSettings` as keywords, ``on_progress``.
+
+    Returns:
+        What was transferred and what the export held.
+
+    Raises:
+        ConfigurationError: a wrong keyword value, URL or output.
+        InputError: the export is malformed or cut short.
+        RemoteError: the service refused.
+        TryLaterError: the service was not reached, or not in time.
+        MachineError: disk, permission or memory.
+    """
+    from pipeline import flows
+
+    return flows.fetch(
+        url,
+        [Path(one) for one in _several(outputs)],
+        _part(FetchSettings, options),
+        _part(ExportSettings, options),
+        on_progress=options.on_progress,
+    )
+
+
+def _several(paths: Paths) -> Sequence[OnePath]:
+    return [paths] if isinstance(paths, str | os.PathLike) else paths
+
+
+def _part(settings: Callable[..., SettingsT], options: Any) -> SettingsT:
+    """The plain settings within `options`: listeners and keys do not travel with them."""
+    names = [one.name for one in fields(settings)]  # type: ignore[arg-type]
+    return settings(**{name: getattr(options, name) for name in names})

@@ -1,0 +1,141 @@
+"""The command line as a whole: which commands there are, and how each run ends."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from cyclopts import App, Parameter
+
+from pipeline import __version__
+from pipeline.cli.failure import Failure, failure
+from pipeline.cli.help import PlainHelp, default_text
+from pipeline.cli.layers import from_environment, from_file
+from pipeline.cli.logs import set_up_logging
+from pipeline.cli.options import CommonOptions
+from pipeline.cli.report import flush_stdout, print_json, print_lines
+from pipeline.cli.summary import summary_lines
+
+__all__ = ["make_app", "run"]
+
+# Help texts stand here because `batchpub --help` must not import the commands.
+_COMMANDS: Final = {
+    "prepare": ("EXTRACT... -o LIST", "Make the list of active users from extracts."),
+    "upload": (
+        "LIST --tracker-id ID",
+        """Replace the stored user list of a tracker.
+
+        The private key comes from the environment: BATCHPUB_PRIVATE_KEY holds it,
+        BATCHPUB_PRIVATE_KEY_FILE names a file that does, or BATCHPUB_PRIVATE_KEY_COMMAND
+        a command that prints it.""",
+    ),
+    "parse": ("EXPORT -o FILE", "Turn an export into recommendations per user."),
+    "fetch": ("URL -o FILE", "Download an export and parse it as it arrives."),
+    "sandbox": (
+        "",
+        """Serve a local stand-in of the remote services.
+
+        With --json the first line on stdout tells a client all it needs.""",
+    ),
+}
+_EPILOGUE: Final = "Options can also be set as BATCHPUB_NAME, or in the file named by --config."
+_USAGE_ERROR: Final = 2
+
+
+def make_app() -> App:
+    """The commands and what they share; a command's own file is imported when it is called."""
+    app = App(
+        name="batchpub",
+        help="Personal recommendations from Luigi's Box into newsletters.",
+        version=f"batchpub {__version__}",
+        usage="batchpub COMMAND [OPTIONS]",
+        help_formatter=PlainHelp(),
+        help_format="plaintext",
+        default_parameter=Parameter(negative=(), show_env_var=False, show_default=default_text),
+        config=(from_environment, from_file),
+    )
+    for position, (name, (arguments, text)) in enumerate(_COMMANDS.items()):
+        app.command(
+            f"pipeline.cli.{name}:{name}",
+            name=name,
+            help=inspect.cleandoc(text),
+            usage=" ".join(f"batchpub {name} {arguments} [OPTIONS]".split()),
+            help_epilogue=_EPILOGUE,
+            sort_key=position,
+        )
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; never raises, never prints a traceback."""
+    common = CommonOptions(json=_asks_for_json(arguments))
+    try:
+        command, bound = _parse(make_app(), arguments)
+        common = bound.arguments.get("common", common)
+        set_up_logging(common)
+        answer = command(*bound.args, **bound.kwargs)
+        if answer is not None:
+            _report(answer, common)
+        flush_stdout()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException as error:  # noqa: BLE001 - the outermost edge: each has an exit code
+        return _fail(error, common)
+    return 0 if arguments else _USAGE_ERROR
+
+
+def _parse(app: App, arguments: Sequence[str]) -> tuple[Callable[..., Any], inspect.BoundArguments]:
+    console = None
+    if not arguments:
+        from rich.console import Console
+
+        # Help nobody asked for is a message about wrong use: a script with an empty variable
+        # must neither succeed nor mistake the text for output.
+        console = Console(stderr=True)
+    command, bound, _ = app.parse_args(
+        _stdin_last(arguments), console=console, exit_on_error=False, print_error=False
+    )
+    bound.apply_defaults()
+    return command, bound
+
+
+def _stdin_last(arguments: Sequence[str]) -> list[str]:
+    """Write ``-`` (stdin) behind ``--``, because cyclopts takes it for an option elsewhere."""
+    typed = list(arguments)
+    end = typed.index("--") if "--" in typed else len(typed)
+    options = [one for one in typed[:end] if one != "-"]
+    names = typed[end + 1 :]
+    dashes = ["-"] * (end - len(options))
+    return [*options, "--", *dashes, *names] if dashes or names else options
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether errors in the arguments themselves are wanted as JSON."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    variable = os.environ.get("BATCHPUB_JSON", "").lower()
+    return "--json" in options or variable in {"1", "true", "yes", "y", "on"}
+
+
+def _report(answer: object, common: CommonOptions) -> None:
+    if common.json:
+        print_json(answer)
+    elif not common.quiet:
+        print_lines(summary_lines(answer))
+
+
+def _fail(error: BaseException, common: CommonOptions) -> int:
+    told: Failure = failure(error)
+    if os.environ.get("BATCHPUB_DEBUG") == "1" and sys.stderr is not None:
+        traceback.print_exception(error)
+    if common.json:
+        try:
+            print_json({"error": told.fields})
+        except BaseException:  # noqa: BLE001 - stdout is lost, the line below still tells
+            print_lines([told.line])
+    else:
+        print_lines([told.line])
+    return told.exit_code

@@ -1,0 +1,36 @@
+"""``batchpub fetch``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipeline.cli.options import OPTIONS, Common, CommonOptions
+from pipeline.cli.progress import progress_line
+from pipeline.records import FetchSummary
+from pipeline.settings import ExportSettings, FetchSettings
+
+
+def fetch(
+    url: Annotated[str, Parameter(name="URL")],
+    /,
+    *,
+    output: Annotated[list[Path], Parameter(alias="-o", group=OPTIONS)],
+    settings: Annotated[FetchSettings, Parameter(name="*", group=OPTIONS)] = FetchSettings(),  # noqa: B008 - frozen
+    common: Common = CommonOptions(),  # noqa: B008 - frozen
+) -> FetchSummary:
+    """Run the flow `fetch`.
+
+    Parameters
+    ----------
+    url
+        Address of the export.
+    output
+        File to write, by suffix .jsonl or .parquet; repeatable.
+    """
+    from pipeline import flows
+
+    with progress_line(common) as on_progress:
+        return flows.fetch(url, output, settings, ExportSettings(), on_progress=on_progress)

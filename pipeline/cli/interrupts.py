@@ -1,0 +1,78 @@
+"""Ctrl-C and SIGTERM as exceptions in the main thread, one per stop request.
+
+Strategy: the first signal raises; a second within the grace period is ignored, because whoever
+stops a program often asks twice (an impatient hand, a supervisor's SIGTERM after the terminal's
+SIGINT) and the second exception would cut short the clean-up that the first one started.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+from pipeline.errors import Terminated
+
+__all__ = ["guarded"]
+
+_GRACE_S: Final = 2.0
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _StopRequests:
+    """The handler of all stop signals; remembers when it last raised."""
+
+    def __init__(self) -> None:
+        self._raised_at = float("-inf")
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Raise what `number` means, unless the clean-up of an earlier stop is under way."""
+        del frame
+        now = time.monotonic()
+        if now - self._raised_at < _GRACE_S:
+            return
+        self._raised_at = now
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise Terminated
+
+    def again(self, kind: type[BaseException]) -> None:
+        """Repeat a stop that was raised where Python cannot pass exceptions on."""
+        self._raised_at = float("-inf")
+        signal.raise_signal(signal.SIGTERM if issubclass(kind, Terminated) else signal.SIGINT)
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """Call `run` with the handlers in place; from its end on, stop requests are ignored.
+
+    Returns:
+        The exit code of `run`, or 130 or 143 when a stop request came before it could say so.
+    """
+    requests = _StopRequests()
+    unraisable = sys.unraisablehook
+
+    def pass_on(lost: sys.UnraisableHookArgs) -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            requests.again(lost.exc_type)
+        else:
+            unraisable(lost)
+
+    try:
+        for number in _STOPS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a job in the background
+                signal.signal(number, requests)
+        sys.unraisablehook = pass_on
+        code = run()
+        _ignore_stops()
+    except KeyboardInterrupt as stop:
+        _ignore_stops()
+        code = 143 if isinstance(stop, Terminated) else 130
+    return code
+
+
+def _ignore_stops() -> None:
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,162 @@
+"""Where an option's value comes from when it was not typed: the environment, then the file.
+
+Both are cyclopts configuration layers: they add tokens to options that have none yet, so an
+option beats the environment, which beats the file, which beats the default.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from cyclopts import App, ArgumentCollection, Token
+from cyclopts.argument import Argument
+
+from pipeline.errors import ConfigurationError
+
+__all__ = ["from_environment", "from_file", "variable_name"]
+
+_SANDBOX: Final = "sandbox"
+# The sandbox prints its keys: they must never be the real ones of the caller's environment, nor
+# come from the part of the file that all commands share.
+_SANDBOX_OWN: Final = frozenset({"--tracker-id", "--public-key", "--private-key"})
+_PRIVATE_KEY_REMEDY: Final = (
+    "the private key comes from BATCHPUB_PRIVATE_KEY, BATCHPUB_PRIVATE_KEY_FILE or "
+    "BATCHPUB_PRIVATE_KEY_COMMAND in the environment"
+)
+
+
+def variable_name(option: str) -> str:
+    """The environment variable of an option: ``--tracker-id`` is ``BATCHPUB_TRACKER_ID``."""
+    return "BATCHPUB_" + option.lstrip("-").replace("-", "_").upper()
+
+
+def from_environment(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Fill options without a value from ``BATCHPUB_…``; an empty variable counts as unset."""
+    del app
+    for argument in _options(arguments):
+        if argument.tokens or (commands == (_SANDBOX,) and argument.name in _SANDBOX_OWN):
+            continue
+        variable = variable_name(argument.name)
+        text = os.environ.get(variable)
+        if text:
+            for index, value in enumerate(argument.env_var_split(text)):
+                argument.append(
+                    Token(keyword=variable, value=value, source="environment", index=index)
+                )
+
+
+def from_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Fill options without a value from the file that ``--config`` names; check all of it.
+
+    Raises:
+        ConfigurationError: the file is missing, is not TOML, or holds a key no command knows.
+    """
+    chosen = next((a for a in arguments if a.name == "--config" and a.tokens), None)
+    if chosen is None:
+        return
+    path = Path(chosen.tokens[-1].value)
+    content = _read(path)
+    root = app.app_stack.stack[0][0] if app.app_stack.stack else app
+    known = _known_options(root)
+    shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
+    tables = {key: value for key, value in content.items() if isinstance(value, dict)}
+    everywhere = set().union(*(known[name] for name in known if name != _SANDBOX))
+    _refuse_unknown(shared, everywhere, path, "")
+    for name, table in tables.items():
+        if name not in known:
+            raise _unknown(name, sorted(known), path, "")
+        _refuse_unknown(table, known[name], path, f"[{name}] ")
+    command = commands[0] if commands else ""
+    # A sandbox takes only the common options from the shared part: see _SANDBOX_OWN.
+    if command == _SANDBOX:
+        shared = {key: value for key, value in shared.items() if _option(key) not in _SANDBOX_OWN}
+    values = {_option(key): (key, value) for key, value in shared.items()}
+    values |= {_option(key): (key, value) for key, value in tables.get(command, {}).items()}
+    for argument in _options(arguments):
+        if not argument.tokens and argument.name in values:
+            _fill(argument, *values[argument.name], path)
+
+
+def _options(arguments: ArgumentCollection) -> Iterator[Argument]:
+    """The arguments that are options of their own: not positional, not a group of options."""
+    for argument in arguments:
+        if argument.name.startswith("--") and not argument.children:
+            yield argument
+
+
+def _known_options(root: App) -> dict[str, set[str]]:
+    return {
+        name: {
+            argument.name
+            for argument in _options(command.assemble_argument_collection())
+            if argument.name != "--config"
+        }
+        for name, command in root.resolved_commands().items()
+        if not name.startswith("-")
+    }
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the configuration file: {error.strerror}", source=path
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("the configuration file is not UTF-8", source=path) from error
+    except tomllib.TOMLDecodeError as error:
+        # The parser's text ends with "(at line 3, column 9)" and may quote a value before it.
+        _, found, where = str(error).rpartition("(at ")
+        raise ConfigurationError(
+            "the configuration file is not valid TOML",
+            source=path,
+            position=where.rstrip(")") if found else None,
+        ) from error
+
+
+def _option(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def _refuse_unknown(table: dict[str, object], known: set[str], path: Path, table_name: str) -> None:
+    for key in table:
+        if _option(key) not in known:
+            raise _unknown(key, sorted(name.lstrip("-") for name in known), path, table_name)
+
+
+def _unknown(key: str, known: list[str], path: Path, table_name: str) -> ConfigurationError:
+    import difflib
+
+    near = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
+    if _option(key) == "--private-key":
+        remedy: str | None = _PRIVATE_KEY_REMEDY
+    else:
+        remedy = f"did you mean {near[0].replace('-', '_')}?" if near else None
+    return ConfigurationError(
+        "unknown key", source=path, position=f"{table_name}{key}", remedy=remedy
+    )
+
+
+def _fill(argument: Argument, key: str, value: object, path: Path) -> None:
+    many = argument.token_count()[1]
+    items = value if many and isinstance(value, list) else [value]
+    for index, item in enumerate(items):
+        if isinstance(item, list | dict | dt.time):
+            raise ConfigurationError(
+                "the value must be text, a number, a date or true/false"
+                + (", or a list of them" if many else ""),
+                source=path,
+                position=key,
+            )
+        if isinstance(item, dt.date):  # a datetime is one too
+            text = item.isoformat()
+        else:
+            text = str(item).lower() if isinstance(item, bool) else str(item)
+        argument.append(Token(keyword=key, value=text, source=str(path), index=index))

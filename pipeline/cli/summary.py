@@ -1,0 +1,136 @@
+"""Summaries for people: a headline and a short aligned table, at most 80 columns by intent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.records import ExportSummary, FetchSummary, PrepareSummary, UploadSummary
+
+__all__ = ["count", "duration", "size", "summary_lines"]
+
+_Row = tuple[str, str]
+
+
+def summary_lines(summary: object) -> list[str]:
+    """The lines of a command's summary."""
+    if isinstance(summary, PrepareSummary):
+        return _prepare(summary)
+    if isinstance(summary, UploadSummary):
+        return _upload(summary)
+    if isinstance(summary, FetchSummary):
+        return _fetch(summary)
+    if isinstance(summary, ExportSummary):
+        return _parse(summary)
+    raise TypeError(f"no lines for a {type(summary).__name__}")
+
+
+def count(number: int, noun: str | None = None) -> str:
+    """``1,234`` or ``1,234 users``; the noun is given in the singular."""
+    text = f"{number:,}"
+    if noun is None:
+        return text
+    return f"{text} {noun}" if number == 1 else f"{text} {noun}s"
+
+
+def size(number: float) -> str:
+    """Bytes as people read them: megabytes, or bytes where there are only few."""
+    if number < 10_000:
+        return f"{number:,.0f} bytes"
+    return f"{number / 10**6:,.2f} MB" if number < 10**7 else f"{number / 10**6:,.1f} MB"
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _prepare(done: PrepareSummary) -> list[str]:
+    rows = [
+        ("rows read", count(done.rows)),
+        *_reasons("dropped", done.dropped),
+        *_reasons("rejected", done.rejects),
+        ("duplicate rows", count(done.duplicate_rows)),
+        ("suppressed users", count(done.suppressed_users)),
+        ("users over the size limit", count(done.overflow_users)),
+    ]
+    facts = [
+        ("window ends", done.as_of),
+        ("oldest kept", done.oldest_kept or "-"),
+        ("size", f"{size(done.bytes)} of {size(done.max_bytes)} allowed"),
+        ("receipt", done.receipt),
+        ("sha256", done.sha256),
+        ("time", duration(done.duration_s)),
+    ]
+    return [f"Wrote {done.output}: {count(done.users, 'user')}", *_table(rows, facts)]
+
+
+def _upload(done: UploadSummary) -> list[str]:
+    facts = [
+        ("to", done.target),
+        ("answer", f"{done.status} {done.server_said}".rstrip()),
+        ("attempts", count(done.attempts)),
+        ("size", size(done.bytes)),
+        ("sha256", done.sha256),
+        ("time", duration(done.duration_s)),
+    ]
+    return [
+        f"Uploaded {done.list_path} to tracker {done.tracker_id}: {count(done.users, 'user')}",
+        *_table([], facts),
+    ]
+
+
+def _fetch(done: FetchSummary) -> list[str]:
+    arrived = done.download
+    facts = [
+        ("from", arrived.url),
+        ("received", f"{size(arrived.received)} in {count(arrived.attempts, 'attempt')}"),
+        ("modified", arrived.last_modified or "-"),
+    ]
+    head, *rest = _parse(done.export)
+    return [head, *_table([], facts), *rest]
+
+
+def _parse(done: ExportSummary) -> list[str]:
+    rows = [
+        ("users", count(done.users)),
+        ("without results", count(done.users_without_results)),
+        ("on more than one entry", count(done.repeated_users)),
+        ("default set", "yes" if done.has_default else "no"),
+        ("results", count(done.items)),
+        *_reasons("blocks", done.blocks),
+    ]
+    published = (
+        f"{done.updated_at_oldest} to {done.updated_at_newest}" if done.updated_at_oldest else "-"
+    )
+    facts = [
+        ("updated", published),
+        ("size", size(done.bytes)),
+        ("time", duration(done.duration_s)),
+    ]
+    return [f"Wrote {', '.join(done.outputs)}: {count(done.users, 'user')}", *_table(rows, facts)]
+
+
+def _reasons(title: str, counts: Mapping[str, int]) -> list[_Row]:
+    """A total and, indented, what it consists of, the most frequent first."""
+    parts = sorted(counts.items(), key=lambda part: (-part[1], part[0]))
+    return [
+        (title, count(sum(counts.values()))),
+        *((f"  {name.replace('_', ' ')}", count(number)) for name, number in parts if number),
+    ]
+
+
+def _table(rows: list[_Row], facts: list[_Row]) -> list[str]:
+    """Numbers flush right, then texts flush left, their labels in one column."""
+    label_width = max(len(label) for label, _ in (*rows, *facts))
+    number_width = max((len(text) for _, text in rows), default=0)
+    return [
+        *(f"  {label:<{label_width}}  {text:>{number_width}}" for label, text in rows),
+        *(f"  {label:<{label_width}}  {text}" for label, text in facts),
+    ]

@@ -1,0 +1,16 @@
+"""Calls a user may not write; mypy refuses each line for the reason named (an ignore without use is an error)."""
+
+from __future__ import annotations
+
+import pipeline
+
+pipeline.prepare(["a.csv"], "u.jsonl", active_witin="6mo")  # type: ignore[call-arg]
+pipeline.prepare(["a.csv"])  # type: ignore[call-arg]
+pipeline.prepare(["a.csv"], "u.jsonl", on_overflow="sometimes")  # type: ignore[arg-type]
+pipeline.prepare(1, "u.jsonl")  # type: ignore[arg-type]
+pipeline.upload("u.jsonl", tracker_id="1-2")  # type: ignore[call-arg]
+pipeline.upload("u.jsonl", private_key="key")  # type: ignore[call-arg]
+pipeline.upload("u.jsonl", tracker_id="1-2", private_key=b"key")  # type: ignore[arg-type]
+pipeline.parse("e.xml", "r.jsonl", tracker_id="1-2")  # type: ignore[call-arg]
+pipeline.fetch("https://e/x.xml", "r.jsonl", deadline=None)  # type: ignore[arg-type]
+number: int = pipeline.prepare("a.csv", "u.jsonl")  # type: ignore[assignment]
