@@ -21,6 +21,7 @@ __all__ = [
     "Secret",
     "UploadSettings",
     "parse_duration",
+    "parse_percent",
     "parse_size",
 ]
 
@@ -76,6 +77,19 @@ def parse_duration(text: str | int | float, *, option: str) -> float:
         value = float(match[1]) * _DURATION_UNITS[match[2] or "s"]
     if not 0 < value < 10**9:
         raise ConfigurationError("must be more than zero", source=option, actual=value)
+    return value
+
+
+def parse_percent(text: str | int | float, *, option: str) -> float:
+    """A percentage between 0 and 100 from ``95``, ``"95"``, ``"99.5%"``."""
+    try:
+        value = float(str(text).strip().removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise ConfigurationError(
+            f"not a percentage: {text!r}", source=option, remedy="write a number from 0 to 100"
+        )
     return value
 
 
@@ -157,7 +171,41 @@ class UploadSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
-    """How an export is read."""
+    """How an export is read, and what must hold before it is published."""
+
+    min_users: int = 1
+    """Refuse an export with fewer users than this."""
+    require_default: bool = False
+    """Refuse an export without the generic set, the user `default`."""
+    max_age: str | float | None = None
+    """Refuse an export whose newest updated_at is older: 24h, 7d. Times without an offset are
+    UTC."""
+    uploaded: Path | None = None
+    """The list that was uploaded; its users are looked for in the export."""
+    min_coverage: str | float | None = None
+    """Refuse an export that holds less of --uploaded than this: 95%."""
+    missing_to: Path | None = None
+    """File for the ids of --uploaded that the export lacks, as a list."""
+    csv_safe_formulas: bool = False
+    """In .csv, put an apostrophe before a value that a spreadsheet would run as a formula."""
+
+    def __post_init__(self) -> None:
+        if self.min_users < 1:
+            raise ConfigurationError(
+                "must be at least 1", source="--min-users", actual=self.min_users
+            )
+        if self.max_age is not None:
+            parse_duration(self.max_age, option="--max-age")
+        if self.min_coverage is not None:
+            parse_percent(self.min_coverage, option="--min-coverage")
+        for option, value in (
+            ("--min-coverage", self.min_coverage),
+            ("--missing-to", self.missing_to),
+        ):
+            if value is not None and self.uploaded is None:
+                raise ConfigurationError(
+                    "needs the list that was uploaded", source=option, remedy="name --uploaded LIST"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,3 +250,24 @@ class SandboxSettings:
     """Seconds until an unfinished upload is cancelled with 408."""
     legacy_path: bool = False
     """Serve the old /v1/batching/ path too."""
+    faults: Path | None = None
+    """Fault plan, a JSON file: what goes wrong, on which request, how often."""
+    receive_buffer: int | None = None
+    """Bytes the kernel takes in ahead of the sandbox; a small value lets slow reading bite."""
+    temp_dir: Path | None = None
+    """Folder for what is stored while it runs. Default: the system's temporary folder."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "--port": 0 <= self.port <= 65_535,
+            "--tracker-id": re.fullmatch(r"[A-Za-z0-9_.-]+", self.tracker_id) is not None,
+            "--clock-tolerance": self.clock_tolerance >= 0,
+            "--auth-status": 400 <= self.auth_status <= 499,
+            "--success-status": 200 <= self.success_status <= 299,
+            "--max-bytes": self.max_bytes > 0,
+            "--upload-timeout": self.upload_timeout > 0,
+            "--receive-buffer": self.receive_buffer is None or self.receive_buffer > 0,
+        }
+        for option, valid in checks.items():
+            if not valid:
+                raise ConfigurationError("the value is not valid", source=option)

@@ -1,1 +1,1 @@
-"""A local stand-in of the remote services, for users and tests."""
+"""Local stand-in of the remote services: stores user lists, publishes exports, fails on request."""
