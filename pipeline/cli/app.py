@@ -15,10 +15,8 @@ from pipeline import __version__
 from pipeline.cli.failure import Failure, failure
 from pipeline.cli.help import PlainHelp, default_text
 from pipeline.cli.layers import from_environment, from_file
-from pipeline.cli.logs import set_up_logging
 from pipeline.cli.options import CommonOptions
 from pipeline.cli.report import flush_stdout, print_json, print_lines
-from pipeline.cli.summary import summary_lines
 
 __all__ = ["make_app", "run"]
 
@@ -76,7 +74,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         command, bound = _parse(make_app(), arguments)
         common = bound.arguments.get("common", common)
-        set_up_logging(common)
+        if "common" in bound.arguments:  # a command, not a help page
+            from pipeline.cli.logs import set_up_logging
+
+            set_up_logging(common)
         answer = command(*bound.args, **bound.kwargs)
         if answer is not None:
             _report(answer, common)
@@ -124,6 +125,8 @@ def _report(answer: object, common: CommonOptions) -> None:
     if common.json:
         print_json(answer)
     elif not common.quiet:
+        from pipeline.cli.summary import summary_lines
+
         print_lines(summary_lines(answer))
 
 

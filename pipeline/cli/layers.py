@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -102,6 +101,8 @@ def _known_options(root: App) -> dict[str, set[str]]:
 
 
 def _read(path: Path) -> dict[str, object]:
+    import tomllib
+
     try:
         with path.open("rb") as file:
             return tomllib.load(file)

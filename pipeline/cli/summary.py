@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 from pipeline.records import ExportSummary, FetchSummary, PrepareSummary, UploadSummary
@@ -74,7 +75,7 @@ def _prepare(done: PrepareSummary) -> list[str]:
 def _upload(done: UploadSummary) -> list[str]:
     facts = [
         ("to", done.target),
-        ("answer", f"{done.status} {done.server_said}".rstrip()),
+        ("answer", textwrap.shorten(f"{done.status} {done.server_said}", 66, placeholder=" …")),
         ("attempts", count(done.attempts)),
         ("size", size(done.bytes)),
         ("sha256", done.sha256),
@@ -127,10 +128,12 @@ def _reasons(title: str, counts: Mapping[str, int]) -> list[_Row]:
 
 
 def _table(rows: list[_Row], facts: list[_Row]) -> list[str]:
-    """Numbers flush right, then texts flush left, their labels in one column."""
-    label_width = max(len(label) for label, _ in (*rows, *facts))
-    number_width = max((len(text) for _, text in rows), default=0)
+    """Numbers flush right, then texts flush left; a sha256 just fits 80 columns."""
+    row_label = max((len(label) for label, _ in rows), default=0)
+    number = max((len(text) for _, text in rows), default=0)
+    fact_label = max((len(label) for label, _ in facts), default=0)
     return [
-        *(f"  {label:<{label_width}}  {text:>{number_width}}" for label, text in rows),
-        *(f"  {label:<{label_width}}  {text}" for label, text in facts),
+        *(f"  {label:<{row_label}}  {text:>{number}}" for label, text in rows),
+        *([""] if rows and facts else []),
+        *(f"  {label:<{fact_label}}  {text}" for label, text in facts),
     ]
