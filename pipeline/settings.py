@@ -164,9 +164,35 @@ class UploadSettings:
     """Service address; plain http is allowed for loopback only."""
     deadline: str | float = UPLOAD_DEADLINE_S
     """Time for the whole transfer, every attempt included."""
+    max_attempts: int = 6
+    """Attempts within the deadline, the first one included."""
+    retry_wait: str | float = 1.0
+    """Longest wait after the first failed attempt; it doubles with each further one."""
+    connect_timeout: str | float = 30.0
+    """Give up an attempt when no connection stands after this long."""
+    ca_file: Path | None = None
+    """Certificates to trust, PEM. Default: those of this machine."""
+    path_template: str = "/v1/recommender/batching/{tracker_id}/users"
+    """Path of the request; {tracker_id} is filled in."""
+    scheme_word: str = "ApiAuth"
+    """First word of the Authorization header; the vendor ignores which."""
+    part_name: str = "file"
+    """Name of the form field that holds the list."""
+    file_name: str | None = None
+    """File name sent with the list. Default: the list's own."""
+    part_content_type: str = "application/octet-stream"
+    """Media type of the form field that holds the list."""
+    expect_continue: bool = False
+    """Wait for the server's consent (Expect: 100-continue) before the list is sent."""
 
     def __post_init__(self) -> None:
         parse_duration(self.deadline, option="--deadline")
+        parse_duration(self.retry_wait, option="--retry-wait")
+        parse_duration(self.connect_timeout, option="--connect-timeout")
+        if self.max_attempts < 1:
+            raise ConfigurationError(
+                "must be at least 1", source="--max-attempts", actual=self.max_attempts
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,11 +241,28 @@ class FetchSettings:
     deadline: str | float = 6 * 3600.0
     """Time for the whole download."""
     stall_timeout: str | float = 60.0
-    """Give up when no byte came for this long."""
+    """Give up an attempt when no byte came for this long."""
+    max_attempts: int = 6
+    """Attempts in a row that brought nothing new; an attempt that did begins the count anew."""
+    retry_wait: str | float = 1.0
+    """Longest wait after the first failed attempt; it doubles with each further one."""
+    connect_timeout: str | float = 30.0
+    """Give up an attempt when no connection stands after this long."""
+    ca_file: Path | None = None
+    """Certificates to trust, PEM. Default: those of this machine."""
+    max_expanded: int | str = "64GB"
+    """Size limit of the export once decompressed."""
 
     def __post_init__(self) -> None:
         parse_duration(self.deadline, option="--deadline")
         parse_duration(self.stall_timeout, option="--stall-timeout")
+        parse_duration(self.retry_wait, option="--retry-wait")
+        parse_duration(self.connect_timeout, option="--connect-timeout")
+        parse_size(self.max_expanded, option="--max-expanded")
+        if self.max_attempts < 1:
+            raise ConfigurationError(
+                "must be at least 1", source="--max-attempts", actual=self.max_attempts
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
