@@ -1,0 +1,109 @@
+"""Who is on the list: row rules, and what holds for all rows of one user. Pure, engine-free.
+
+A frame of candidates has the columns ``id`` (text) and ``time`` (UTC, null where unknown).
+The rules are Narwhals expressions, so the same ones serve every engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import narwhals.stable.v2 as nw
+
+from pipeline.audience.window import Window
+
+__all__ = [
+    "DROPPED",
+    "NULL_WORDS",
+    "REASONS",
+    "AudienceRules",
+    "IdShape",
+    "classify",
+    "is_plain",
+    "latest",
+]
+
+# Words that dumps write for "no value"; as an id they are nobody (hazards H13).
+NULL_WORDS: Final = (
+    "NULL", "null", "Null", "NaN", "nan", "NAN", "None", "none", "NONE", r"\N", "#N/A", "N/A",
+    "undefined", "<NA>", "NaT", "nil",
+)  # fmt: skip
+MAX_ID_CHARS: Final = 512
+
+# Reasons in the order in which a row meets them; a row has the code of the first that holds,
+# 0 makes it a candidate.
+REASONS: Final = (
+    "candidate",
+    "null id",
+    "empty id",
+    "null word as id",
+    "control character in id",
+    "id too long",
+    "activity in the future",
+    "no activity",
+    "inactive",
+)
+DROPPED: Final = frozenset({"no activity", "inactive"})
+"""Reasons of sound rows that are simply not wanted; all others are rejects."""
+
+_CONTROL: Final = "[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]"
+_BLANK: Final = r"^[\s\u00a0\u200b\u2060\ufeff]*$"
+_PLAIN: Final = bytes(range(0x21, 0x7F))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceRules:
+    """Everything that decides about a row; `window` None keeps users whatever their activity."""
+
+    window: Window | None
+    null_words: tuple[str, ...] = NULL_WORDS
+    max_id_chars: int = MAX_ID_CHARS
+
+
+@dataclass(frozen=True, slots=True)
+class IdShape:
+    """What is known of all ids of a frame; rules that it proves idle are left out."""
+
+    plain: bool = False
+    shortest: int = 0
+    longest: int = 2**31
+
+
+ANY_SHAPE: Final = IdShape()
+
+
+def is_plain(data: bytes | memoryview) -> bool:
+    """Whether the joined ids are printable ASCII without space: no rule on characters can hold."""
+    return not bytes(data).translate(None, _PLAIN)
+
+
+def classify(rows: Any, rules: AudienceRules, shape: IdShape = ANY_SHAPE) -> Any:
+    """Add a column ``reason`` (an index into `REASONS`) to a native frame of candidates.
+
+    `shape` must be true of every id; lengths in bytes.
+    """
+    ident, time = nw.col("id"), nw.col("time")
+    steps: list[tuple[str, nw.Expr]] = [("null id", ident.is_null())]
+    if not (shape.plain and shape.shortest > 0):
+        steps.append(("empty id", ident.str.contains(_BLANK)))
+    if shape.shortest <= max(map(len, rules.null_words), default=0):
+        steps.append(("null word as id", ident.is_in(list(rules.null_words))))
+    if not shape.plain:
+        steps.append(("control character in id", ident.str.contains(_CONTROL)))
+    if shape.longest > rules.max_id_chars:
+        steps.append(("id too long", ident.str.len_chars() > rules.max_id_chars))
+    if rules.window is not None:
+        steps.append(("activity in the future", time > rules.window.latest))
+        steps.append(("no activity", time.is_null()))
+        steps.append(("inactive", time < rules.window.start))
+    reason: nw.Expr = nw.lit(0, nw.UInt8)
+    for name, condition in reversed(steps):
+        code = nw.lit(REASONS.index(name), nw.UInt8)
+        reason = nw.when(condition).then(code).otherwise(reason)
+    return nw.from_native(rows).with_columns(reason=reason).to_native()
+
+
+def latest(candidates: Any) -> Any:
+    """One row per user, with the latest time."""
+    return nw.from_native(candidates).group_by("id").agg(nw.col("time").max()).to_native()

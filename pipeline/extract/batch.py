@@ -1,0 +1,68 @@
+"""What every reader of extracts gives: ids and times of good rows, and the rows it refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pipeline.extract.places import Place
+
+# Reasons for which a reader refuses a row; the audience rules add theirs.
+WRONG_FIELD_COUNT: Final = "wrong field count"
+INVALID_UTF8: Final = "invalid UTF-8"
+NOT_JSON: Final = "not a JSON object"
+LONE_SURROGATE: Final = "lone surrogate"
+NOT_AN_ID: Final = "not a string or 64-bit integer"
+LOSSY_NUMBER: Final = "lossy number"
+UNREADABLE_TIME: Final = "unparseable time"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One refused row, by its number in the file; the value only for those who ask for it."""
+
+    row: int
+    reason: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to take out of an extract, and how to read it.
+
+    `active` is None where only ids are wanted (suppression lists, ``--all-users``).
+    """
+
+    id_column: str | None
+    active: bool
+    active_column: str | None = None
+    timezone: str = "UTC"
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    delimiter: str | None = None
+    quote: str = '"'
+    encoding: str | None = None
+    columns: tuple[str, ...] = ()
+    allow_truncated: bool = False
+    now_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractBatch:
+    """Good rows of one place, in file order, and the rows refused between them.
+
+    ids: string or large_string, no nulls turned into text, any content
+    times: timestamp[us, UTC], null where blank; None where no time was wanted
+    rows: int64 row numbers, or None when they run on from `first_row`
+    """
+
+    place: Place
+    ids: pa.Array
+    times: pa.Array | None
+    first_row: int
+    rows: pa.Array | None = None
+    rejects: Sequence[Reject] = field(default=())
+    bytes_read: int = 0

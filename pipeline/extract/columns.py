@@ -1,0 +1,80 @@
+"""Which column holds the id and which the activity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pipeline.errors import ConfigurationError, InputError
+
+ID_COLUMNS: Final = ("auth_user_id", "customer_id", "user_id", "id")
+ACTIVE_COLUMNS: Final = (
+    "last_active",
+    "last_active_at",
+    "last_seen",
+    "last_seen_at",
+    "last_login",
+    "updated_at",
+)
+
+
+def pick_id_column(found: Sequence[str], wanted: str | None, *, source: object) -> str:
+    """The column named, or the only one of `ID_COLUMNS`; several are refused, never guessed."""
+    if wanted is not None:
+        return _named(found, wanted, source=source, option="--id-column")
+    candidates = [name for name in ID_COLUMNS if name in found]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise ConfigurationError(
+            f"several columns could hold the user id: {_listed(candidates)}",
+            source=source,
+            remedy="name one with --id-column",
+        )
+    raise ConfigurationError(
+        f"no column with user ids; the columns are {_listed(found)}",
+        source=source,
+        remedy="name it with --id-column",
+    )
+
+
+def pick_active_column(found: Sequence[str], wanted: str | None, *, source: object) -> str:
+    """The column named, or the first of `ACTIVE_COLUMNS` that is there."""
+    if wanted is not None:
+        return _named(found, wanted, source=source, option="--active-column")
+    for name in ACTIVE_COLUMNS:
+        if name in found:
+            return name
+    raise ConfigurationError(
+        f"no column with the last activity; the columns are {_listed(found)}",
+        source=source,
+        remedy="name it with --active-column",
+    )
+
+
+def refuse_duplicates(found: Sequence[str], *, source: object) -> None:
+    """Two columns of one name: nobody knows which is meant."""
+    twice = sorted({name for name in found if found.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"two columns have the same name: {_listed(twice)}",
+            source=source,
+            position="the header",
+            remedy="give each column its own name",
+        )
+
+
+def _named(found: Sequence[str], wanted: str, *, source: object, option: str) -> str:
+    if wanted in found:
+        return wanted
+    raise ConfigurationError(
+        f"no column {wanted!r}; the columns are {_listed(found)}",
+        source=source,
+        remedy=f"name one of them with {option}",
+    )
+
+
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    shown = [name if len(name) <= 40 else name[:39] + "…" for name in names[:most]]
+    text = ", ".join(repr(name) if not name.isidentifier() else name for name in shown)
+    return text + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,102 @@
+"""User ids, from whatever column type an extract has, as text that is exactly the stored value."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import InputError
+from pipeline.extract.batch import INVALID_UTF8, LOSSY_NUMBER
+
+__all__ = ["id_text"]
+
+# From here on neighbouring integers share one float: the stored value may not be the original.
+_EXACT_BITS: Final = {16: 11, 32: 24, 64: 53}
+Marked = tuple[pa.Array, "pa.Array | None", str]
+
+
+def id_text(column: pa.Array, *, source: object) -> Marked:
+    """Ids as text, a mask of rows that have no exact text (None when all have), and the reason.
+
+    Integers keep their digits; floats and decimals must be whole (and floats small enough to
+    be the original value); bytes must be UTF-8. Null stays null.
+
+    Raises:
+        InputError: the type cannot hold ids (a boolean, a time, a nested value).
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return id_text(column.dictionary_decode(), source=source)
+    if isinstance(column, pa.ExtensionArray):
+        if kind.extension_name == "arrow.uuid":
+            return _uuids(column.storage)
+        return id_text(column.storage, source=source)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return column, None, ""
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.large_string()), None, ""
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        return _utf8(column)
+    if pa.types.is_fixed_size_binary(kind):
+        return _utf8(column.cast(pa.binary()))
+    if pa.types.is_integer(kind):
+        return column.cast(pa.string()), None, ""
+    if pa.types.is_decimal(kind):
+        return _whole_decimals(column)
+    if pa.types.is_floating(kind):
+        return _whole_floats(column)
+    if pa.types.is_null(kind):
+        return pa.nulls(len(column), pa.string()), None, ""
+    raise InputError(
+        f"a column of type {kind} holds no user ids",
+        source=source,
+        remedy="name another column with --id-column",
+    )
+
+
+def _utf8(column: pa.Array) -> Marked:
+    target = pa.large_string() if pa.types.is_large_binary(column.type) else pa.string()
+    try:
+        return column.cast(target), None, ""
+    except pa.ArrowInvalid:
+        pass
+    good = [value is None or _decodes(value) for value in column.to_pylist()]
+    mask = pa.array([not one for one in good])
+    return pc.if_else(mask, None, column).cast(target), mask, INVALID_UTF8
+
+
+def _decodes(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _whole_floats(column: pa.Array) -> Marked:
+    limit = 2.0 ** _EXACT_BITS[column.type.bit_width]
+    column = column.cast(pa.float64())
+    whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), limit))
+    lossy = pc.fill_null(pc.invert(whole), False)  # noqa: FBT003 - pyarrow's signature
+    text = pc.if_else(lossy, None, column).cast(pa.int64()).cast(pa.string())
+    return text, (lossy if pc.any(lossy).as_py() else None), LOSSY_NUMBER
+
+
+def _whole_decimals(column: pa.Array) -> Marked:
+    kind = column.type
+    if kind.scale <= 0:
+        whole = column.cast(pa.decimal256(min(kind.precision - kind.scale, 76), 0))
+        return whole.cast(pa.string()), None, ""
+    lossy = pc.fill_null(pc.not_equal(pc.trunc(column), column), False)  # noqa: FBT003
+    kept = pc.if_else(lossy, None, column)
+    text = kept.cast(pa.decimal256(kind.precision, 0)).cast(pa.string())
+    return text, (lossy if pc.any(lossy).as_py() else None), LOSSY_NUMBER
+
+
+def _uuids(storage: pa.Array) -> Marked:
+    values = storage.to_pylist()
+    text = [None if value is None else str(uuid.UUID(bytes=value)) for value in values]
+    return pa.array(text, pa.string()), None, ""
