@@ -132,6 +132,17 @@ class ExportSummary:
     updated_at_newest: str | None
     outputs: tuple[str, ...]
     duration_s: float
+    distinct_products: int = 0
+    """Counted up to 100,000; that number means "at least"."""
+    urls_not_http: int = 0
+    urls_without_recommendation_id: int = 0
+    ignored_elements: int = 0
+    """Elements beside the users, which are checked and left out."""
+    uploaded_users: int | None = None
+    covered_users: int | None = None
+    missing_users: int | None = None
+    unexpected_users: int | None = None
+    coverage_percent: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

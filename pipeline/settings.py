@@ -80,7 +80,7 @@ def parse_duration(text: str | int | float, *, option: str) -> float:
     return value
 
 
-def parse_percent(text: str | int | float, *, option: str) -> float:
+def parse_percent(text: str | float, *, option: str) -> float:
     """A percentage between 0 and 100 from ``95``, ``"95"``, ``"99.5%"``."""
     try:
         value = float(str(text).strip().removesuffix("%"))

@@ -30,6 +30,11 @@ class ExportReader(Protocol):
     It holds no file. After an InputError it is of no further use and raises the same again.
     """
 
+    @property
+    def ignored_elements(self) -> int:
+        """Parts beside the users, which are checked and left out."""
+        ...
+
     def feed(self, data: bytes) -> list[UserRecommendations]:
         """Take the next bytes of the export; return the users that are complete."""
         ...
