@@ -21,7 +21,8 @@ Kinds for an upload (``"on": "upload"``, the default) and an export (``"on": "ex
     slow      only a modifier: `bytes_per_s` (65536)
     clock     only a modifier: `clock_offset_s` (60) on the Date header and on the check of it
     headers   only a modifier: `headers`, where a name may come more than once
-    lost      the work is done, then reset after `answer_bytes` (0) bytes of the answer
+    lost      the list is stored, then reset after `answer_bytes` (0) bytes of the answer;
+              for an export a reset before any answer
 
 For an export only:
 
