@@ -75,7 +75,7 @@ def test_csv_and_parquet_hold_the_same_rows_in_the_same_order() -> None:
     assert pa.timestamp("us", tz="UTC") == table.schema.field("last_active").type
 
     from_parquet = [
-        (user_id or "", at and at.astimezone(UTC))
+        (user_id, at and at.astimezone(UTC))
         for user_id, at in zip(
             table["customer_id"].to_pylist(), table["last_active"].to_pylist(), strict=True
         )
