@@ -66,17 +66,19 @@ __all__ = [
 _HOMES = ("errors", "records", "settings", "api")
 
 
-def __getattr__(name: str) -> object:
-    if name in __all__:
-        from importlib import import_module
+if not TYPE_CHECKING:  # a type checker must not think that any name exists
 
-        for home in _HOMES:
-            module = import_module(f"pipeline.{home}")
-            if hasattr(module, name):
-                found: object = getattr(module, name)
-                globals()[name] = found
-                return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            from importlib import import_module
+
+            for home in _HOMES:
+                module = import_module(f"pipeline.{home}")
+                if hasattr(module, name):
+                    found: object = getattr(module, name)
+                    globals()[name] = found
+                    return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -36,9 +36,13 @@ def prepare(
     on_progress: OnProgress = ignore_progress,
 ) -> PrepareSummary:
     """Extracts → user list and its receipt, both at their names whole or not at all."""
-    from pipeline.engine.prepare import prepare_list
+    from pipeline.preparation import Preparation
 
-    return prepare_list(extracts, output, settings, on_progress=on_progress)
+    with Preparation(extracts, output, settings) as preparation:
+        preparation.suppress()
+        preparation.select(on_progress)
+        preparation.write(on_progress)
+        return preparation.publish()
 
 
 def upload(

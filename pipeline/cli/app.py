@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
@@ -54,8 +55,8 @@ def make_app() -> App:
         help_formatter=PlainHelp(),
         help_format="plaintext",
         default_parameter=Parameter(negative=(), show_env_var=False, show_default=default_text),
-        config=(from_environment, from_file),
     )
+    app.config = (from_environment, functools.partial(from_file, app))
     for position, (name, (arguments, text)) in enumerate(_COMMANDS.items()):
         app.command(
             f"pipeline.cli.{name}:{name}",

@@ -18,7 +18,10 @@ def fetch(
     /,
     *,
     output: Annotated[list[Path], Parameter(alias="-o", group=OPTIONS)],
-    settings: Annotated[FetchSettings, Parameter(name="*", group=OPTIONS)] = FetchSettings(),  # noqa: B008 - frozen
+    export_settings: Annotated[
+        ExportSettings, Parameter(name="*", group=OPTIONS)
+    ] = ExportSettings(),  # noqa: B008 - frozen
+    fetch_settings: Annotated[FetchSettings, Parameter(name="*", group=OPTIONS)] = FetchSettings(),  # noqa: B008 - frozen
     common: Common = CommonOptions(),  # noqa: B008 - frozen
 ) -> FetchSummary:
     """Run the flow `fetch`.
@@ -33,4 +36,4 @@ def fetch(
     from pipeline import flows
 
     with progress_line(common) as on_progress:
-        return flows.fetch(url, output, settings, ExportSettings(), on_progress=on_progress)
+        return flows.fetch(url, output, fetch_settings, export_settings, on_progress=on_progress)

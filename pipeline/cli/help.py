@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["PlainHelp", "default_text"]
 
 _MAX_WIDTH: Final = 100
-_LABEL_WIDTH: Final = 24
-# The settings say `int | str` for sizes and `str | float` for durations, nowhere else.
+_LABEL_WIDTH: Final = 26
+# The settings say `int | str` for sizes and `str | float` for durations or shares.
 _METAVARS: Final = {"INT|STR": "SIZE", "STR|FLOAT": "DURATION", "STR": "TEXT", "INT": "NUMBER"}
+_SHARES: Final = ("--min-coverage",)
 
 
 class PlainHelp:
@@ -65,7 +66,8 @@ def _entry(entry: HelpEntry, width: int) -> list[str]:
     label = entry.positional_label or ", ".join(names)
     if entry.metavar and not entry.positional_label:
         metavar = entry.metavar.removesuffix("...")
-        label += f" {_METAVARS.get(metavar, metavar)}"
+        share = any(name in _SHARES for name in names)
+        label += " PERCENT" if share else f" {_METAVARS.get(metavar, metavar)}"
     notes = []
     if entry.choices:
         notes.append(f"One of {', '.join(entry.choices)}.")

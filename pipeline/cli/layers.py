@@ -49,18 +49,26 @@ def from_environment(app: App, commands: tuple[str, ...], arguments: ArgumentCol
                 )
 
 
-def from_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+def from_file(
+    root: App, app: App, commands: tuple[str, ...], arguments: ArgumentCollection
+) -> None:
     """Fill options without a value from the file that ``--config`` names; check all of it.
+
+    Args:
+        root: The app of all commands, whose options are the keys the file may hold.
+        app: The command called, as cyclopts hands it over.
+        commands: Its name.
+        arguments: Its options, with the values found so far.
 
     Raises:
         ConfigurationError: the file is missing, is not TOML, or holds a key no command knows.
     """
+    del app
     chosen = next((a for a in arguments if a.name == "--config" and a.tokens), None)
     if chosen is None:
         return
     path = Path(chosen.tokens[-1].value)
     content = _read(path)
-    root = app.app_stack.stack[0][0] if app.app_stack.stack else app
     known = _known_options(root)
     shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
     tables = {key: value for key, value in content.items() if isinstance(value, dict)}

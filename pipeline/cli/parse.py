@@ -18,6 +18,7 @@ def parse(
     /,
     *,
     output: Annotated[list[Path], Parameter(alias="-o", group=OPTIONS)],
+    settings: Annotated[ExportSettings, Parameter(name="*", group=OPTIONS)] = ExportSettings(),  # noqa: B008 - frozen
     common: Common = CommonOptions(),  # noqa: B008 - frozen
 ) -> ExportSummary:
     """Run the flow `parse`.
@@ -32,4 +33,4 @@ def parse(
     from pipeline import flows
 
     with progress_line(common) as on_progress:
-        return flows.parse(export, output, ExportSettings(), on_progress=on_progress)
+        return flows.parse(export, output, settings, on_progress=on_progress)

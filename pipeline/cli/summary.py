@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 from pipeline.records import ExportSummary, FetchSummary, PrepareSummary, UploadSummary
 
 __all__ = ["count", "duration", "size", "summary_lines"]
 
-_Row = tuple[str, str]
+_Row: TypeAlias = tuple[str, str]
+
+# An export names its own recommendation types, as many as it likes.
+_PARTS: Final = 12
 
 
 def summary_lines(summary: object) -> list[str]:
@@ -21,7 +25,7 @@ def summary_lines(summary: object) -> list[str]:
     if isinstance(summary, FetchSummary):
         return _fetch(summary)
     if isinstance(summary, ExportSummary):
-        return _parse(summary)
+        return _export(summary, [])
     raise TypeError(f"no lines for a {type(summary).__name__}")
 
 
@@ -89,29 +93,28 @@ def _upload(done: UploadSummary) -> list[str]:
 
 def _fetch(done: FetchSummary) -> list[str]:
     arrived = done.download
-    facts = [
-        ("from", arrived.url),
-        ("received", f"{size(arrived.received)} in {count(arrived.attempts, 'attempt')}"),
-        ("modified", arrived.last_modified or "-"),
-    ]
-    head, *rest = _parse(done.export)
-    return [head, *_table([], facts), *rest]
-
-
-def _parse(done: ExportSummary) -> list[str]:
-    rows = [
-        ("users", count(done.users)),
-        ("without results", count(done.users_without_results)),
-        ("on more than one entry", count(done.repeated_users)),
-        ("default set", "yes" if done.has_default else "no"),
-        ("results", count(done.items)),
-        *_reasons("blocks", done.blocks),
-    ]
-    published = (
-        f"{done.updated_at_oldest} to {done.updated_at_newest}" if done.updated_at_oldest else "-"
+    return _export(
+        done.export,
+        [
+            ("from", arrived.url),
+            ("received", f"{size(arrived.received)} in {count(arrived.attempts, 'attempt')}"),
+            ("modified", arrived.last_modified or "-"),
+        ],
     )
+
+
+def _export(done: ExportSummary, origin: list[_Row]) -> list[str]:
+    rows = [
+        ("users without results", count(done.users_without_results)),
+        ("users that appear again", count(done.repeated_users)),
+        ("default set", "yes" if done.has_default else "no"),
+        ("recommended items", count(done.items)),
+        *_parts("blocks", done.blocks),
+    ]
+    span = f"{done.updated_at_oldest} to {done.updated_at_newest}"
     facts = [
-        ("updated", published),
+        *origin,
+        ("updated", span if done.updated_at_oldest else "-"),
         ("size", size(done.bytes)),
         ("time", duration(done.duration_s)),
     ]
@@ -119,12 +122,17 @@ def _parse(done: ExportSummary) -> list[str]:
 
 
 def _reasons(title: str, counts: Mapping[str, int]) -> list[_Row]:
-    """A total and, indented, what it consists of, the most frequent first."""
+    return _parts(title, {name.replace("_", " "): number for name, number in counts.items()})
+
+
+def _parts(title: str, counts: Mapping[str, int]) -> list[_Row]:
+    """A total and, indented, what it consists of: the largest first, none of the empty."""
     parts = sorted(counts.items(), key=lambda part: (-part[1], part[0]))
-    return [
-        (title, count(sum(counts.values()))),
-        *((f"  {name.replace('_', ' ')}", count(number)) for name, number in parts if number),
-    ]
+    shown = [(f"  {name[:40]}", count(number)) for name, number in parts[:_PARTS] if number]
+    rest = sum(number for _, number in parts[_PARTS:])
+    if rest:
+        shown.append(("  others", count(rest)))
+    return [(title, count(sum(counts.values()))), *shown]
 
 
 def _table(rows: list[_Row], facts: list[_Row]) -> list[str]:

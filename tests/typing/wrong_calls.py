@@ -1,4 +1,4 @@
-"""Calls a user may not write; mypy refuses each line for the reason named (an ignore without use is an error)."""
+"""Calls a user may not write; mypy refuses each as named (an unused ignore is an error)."""
 
 from __future__ import annotations
 
@@ -14,3 +14,4 @@ pipeline.upload("u.jsonl", tracker_id="1-2", private_key=b"key")  # type: ignore
 pipeline.parse("e.xml", "r.jsonl", tracker_id="1-2")  # type: ignore[call-arg]
 pipeline.fetch("https://e/x.xml", "r.jsonl", deadline=None)  # type: ignore[arg-type]
 number: int = pipeline.prepare("a.csv", "u.jsonl")  # type: ignore[assignment]
+pipeline.prepair()  # type: ignore[attr-defined]
