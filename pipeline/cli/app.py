@@ -74,20 +74,30 @@ def run(arguments: Sequence[str]) -> int:
     common = CommonOptions(json=_asks_for_json(arguments))
     try:
         command, bound = _parse(make_app(), arguments)
-        common = bound.arguments.get("common", common)
-        if "common" in bound.arguments:  # a command, not a help page
-            from pipeline.cli.logs import set_up_logging
+        if "common" not in bound.arguments:
+            _show(command, bound)
+            return 0 if arguments else _USAGE_ERROR
+        from pipeline.cli.logs import set_up_logging
 
-            set_up_logging(common)
+        common = bound.arguments["common"]
+        set_up_logging(common)
         answer = command(*bound.args, **bound.kwargs)
         if answer is not None:
             _report(answer, common)
-        flush_stdout()
-    except SystemExit as end:
+    except SystemExit as end:  # a command that ends early and has said all it had to say
         return end.code if isinstance(end.code, int) else 1
     except BaseException as error:  # noqa: BLE001 - the outermost edge: each has an exit code
         return _fail(error, common)
-    return 0 if arguments else _USAGE_ERROR
+    return 0
+
+
+def _show(command: Callable[..., Any], bound: inspect.BoundArguments) -> None:
+    """Print help or version."""
+    try:
+        command(*bound.args, **bound.kwargs)
+    except SystemExit:  # rich's answer to a reader that went away, who has what he wanted
+        return
+    flush_stdout()
 
 
 def _parse(app: App, arguments: Sequence[str]) -> tuple[Callable[..., Any], inspect.BoundArguments]:

@@ -31,7 +31,7 @@ def fetch(
     url
         Address of the export.
     output
-        File to write, by suffix .jsonl or .parquet; repeatable.
+        File to write: .jsonl, .parquet, .csv or .sqlite; repeatable.
     """
     from pipeline import flows
 

@@ -28,7 +28,7 @@ def parse(
     export
         Export file, XML.
     output
-        File to write, by suffix .jsonl or .parquet; repeatable.
+        File to write: .jsonl, .parquet, .csv or .sqlite; repeatable.
     """
     from pipeline import flows
 

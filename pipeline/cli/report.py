@@ -60,12 +60,20 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def flush_stdout() -> None:
-    """Bring help and version texts out now, where a closed pipe can be borne."""
-    if sys.stdout is not None:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            _silence(sys.stdout)
+    """Bring help and version texts out now, where a closed pipe can be borne.
+
+    Raises:
+        MachineError: the disk behind stdout refused.
+    """
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+    except OSError as error:
+        _silence(sys.stdout)
+        raise MachineError(f"cannot write: {error.strerror}", source="stdout") from error
 
 
 def _silence(stream: IO[str]) -> None:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from pipeline.cli.options import OPTIONS, Common, CommonOptions
 from pipeline.cli.report import print_json, print_lines
+from pipeline.errors import Terminated
 from pipeline.records import SandboxReady
 from pipeline.settings import SandboxSettings
 
@@ -27,7 +28,11 @@ def sandbox(
         else:
             print_lines(_paste(ready))
 
-    serve(settings, on_ready=announce)
+    try:
+        serve(settings, on_ready=announce)
+    except KeyboardInterrupt as stop:
+        # Being stopped is how a sandbox ends: no second line, only the exit code.
+        raise SystemExit(143 if isinstance(stop, Terminated) else 130) from None
 
 
 def _paste(ready: SandboxReady) -> list[str]:

@@ -109,6 +109,9 @@ def _export(done: ExportSummary, origin: list[_Row]) -> list[str]:
         ("users that appear again", count(done.repeated_users)),
         ("default set", "yes" if done.has_default else "no"),
         ("recommended items", count(done.items)),
+        *_if_any("URLs that are not http", done.urls_not_http),
+        *_if_any("unknown elements left out", done.ignored_elements),
+        *_coverage(done),
         *_parts("blocks", done.blocks),
     ]
     span = f"{done.updated_at_oldest} to {done.updated_at_newest}"
@@ -119,6 +122,22 @@ def _export(done: ExportSummary, origin: list[_Row]) -> list[str]:
         ("time", duration(done.duration_s)),
     ]
     return [f"Wrote {', '.join(done.outputs)}: {count(done.users, 'user')}", *_table(rows, facts)]
+
+
+def _coverage(done: ExportSummary) -> list[_Row]:
+    """How much of the uploaded list came back, when there was one to compare with."""
+    if done.uploaded_users is None:
+        return []
+    share = "-" if done.coverage_percent is None else f"{done.coverage_percent:.1f}%"
+    return [
+        ("of the uploaded users", share),
+        ("  missing", count(done.missing_users or 0)),
+        ("  not uploaded", count(done.unexpected_users or 0)),
+    ]
+
+
+def _if_any(label: str, number: int) -> list[_Row]:
+    return [(label, count(number))] if number else []
 
 
 def _reasons(title: str, counts: Mapping[str, int]) -> list[_Row]:
