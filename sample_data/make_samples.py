@@ -440,7 +440,12 @@ def _whole_xml(rng: Random) -> str:
 
 BROKEN: Final = (
     Broken("empty.csv", "no bytes at all", 3, lambda _rng, _rows: b""),
-    Broken("header-only.csv", "a header and no row", 3, lambda _rng, _rows: HEADER.encode()),
+    Broken(
+        "header-only.csv",
+        "a header and no row: the list would be empty",
+        4,
+        lambda _rng, _rows: HEADER.encode(),
+    ),
     Broken(
         "no-id-column.csv",
         "no column that could be the id; the error lists the columns found",
@@ -449,19 +454,19 @@ BROKEN: Final = (
     ),
     Broken(
         "ragged.csv",
-        "row 4 has a field too many, row 8 one too few",
+        "row 5 has a field too many, row 9 one too few",
         3,
         lambda _rng, rows: _ragged(rows),
     ),
     Broken(
         "open-quote.csv",
-        "a quote opened in the last column of row 5 swallows the rest of the file",
+        "a quote opened in the last column of row 6 swallows the rest of the file",
         3,
         lambda _rng, rows: _open_quote(rows),
     ),
     Broken(
         "bad-utf8.csv",
-        "the id of row 5 is Latin-1, not UTF-8",
+        "the id of row 6 is Latin-1, not UTF-8",
         3,
         lambda _rng, rows: _bad_utf8_csv(rows),
     ),
@@ -538,7 +543,7 @@ def broken_readme() -> bytes:
         "# Broken inputs\n",
         "\n",
         "Each ends in one error line that names the file and the place, and in this exit code;\n",
-        "nothing appears at the output's name. `.csv`, `.gz` and `.parquet` are for"
+        "nothing appears at the output's name. The header is row 1. `.csv`, `.gz` and `.parquet` are for"
         " `batchpub prepare`, the rest for `batchpub parse`.\n",
         "\n",
         "| file | what is wrong | exit code |\n",
