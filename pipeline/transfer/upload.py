@@ -1,0 +1,207 @@
+"""Replacing the stored user list of a tracker: attempts within one deadline, and the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import ConfigurationError, InputError
+from pipeline.records import OnProgress, Progress, Receipt, UploadSummary, ignore_progress
+from pipeline.settings import Secret, UploadSettings, parse_duration
+from pipeline.transfer.attempt import Attempt, Request, Signer
+from pipeline.transfer.body import ListBody, OpenList, open_list
+from pipeline.transfer.session import proxy_for, run, tls_context
+from pipeline.wire.address import check_url, shown_url
+from pipeline.wire.answer import Answer, Failure, final_error, safe_text
+from pipeline.wire.multipart import frame_file, shorten_file_name
+from pipeline.wire.retry import RetryPolicy, Stop, next_step
+
+__all__ = ["upload_list"]
+
+_log = logging.getLogger(__name__)
+_TRACKER: Final = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
+
+
+def upload_list(
+    list_path: Path,
+    receipt: Receipt,
+    private_key: Secret,
+    settings: UploadSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> UploadSummary:
+    """Send a list; on return it is the tracker's stored list.
+
+    Args:
+        list_path: The list; opened once.
+        receipt: What the list must be: bytes, users, sha256.
+        private_key: Key of the signature.
+        settings: Where to and how.
+        on_progress: Told after each block; called in the event loop, so it must not linger.
+
+    Raises:
+        ConfigurationError: an address, name or key that cannot be used.
+        InputError: the list is missing, unreadable or not the one of its receipt.
+        RemoteError: the server refused.
+        TryLaterError: the server cannot be reached, or the deadline passed; nothing changed.
+        UncertainError: the list was sent whole and no trustworthy answer came.
+    """
+    request = _request(private_key, settings)
+    with open_list(list_path, receipt) as source:
+        upload = _Upload(request, source, settings, on_progress)
+        return run(upload.run())
+
+
+class _Upload:
+    """Attempts at sending one list, until one succeeds or none can."""
+
+    def __init__(
+        self,
+        request: Request,
+        source: OpenList,
+        settings: UploadSettings,
+        on_progress: OnProgress,
+        *,
+        boundary: Callable[[], str] = lambda: f"batchpub-{secrets.token_hex(16)}",
+    ) -> None:
+        self._request = request
+        self._source = source
+        self._settings = settings
+        self._on_progress = on_progress
+        self._boundary = boundary
+        self._fastest = 0.0  # bytes per second
+        self._policy = RetryPolicy(
+            max_attempts=settings.max_attempts,
+            base_s=parse_duration(settings.retry_wait, option="--retry-wait"),
+        )
+
+    async def run(self) -> UploadSummary:
+        """Send until the outcome is known or the deadline is near."""
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        deadline_at = began_at + parse_duration(self._settings.deadline, option="--deadline")
+        uncertain: Failure | None = None
+        attempts = 0
+        while True:
+            attempts += 1
+            outcome = await self._attempt(deadline_at)
+            if isinstance(outcome, Answer):
+                return self._summary(outcome, attempts, loop.time() - began_at)
+            if outcome.uncertain:
+                uncertain = outcome
+            step = next_step(
+                self._policy,
+                attempt=attempts,
+                retryable=outcome.retryable,
+                time_left_s=deadline_at - loop.time(),
+                jitter=secrets.SystemRandom().random(),
+                retry_after_s=outcome.retry_after_s,
+                needed_s=self._source.receipt.bytes / self._fastest if self._fastest else 0.0,
+            )
+            if isinstance(step, Stop):
+                why = _why(step, outcome)
+                raise final_error(outcome, uncertain=uncertain, attempts=attempts, why=why)
+            _log.info(
+                "attempt %d: %s; next in %.1f s", attempts, outcome.error.message, step.seconds
+            )
+            await asyncio.sleep(step.seconds)
+
+    async def _attempt(self, deadline_at: float) -> Answer | Failure:
+        settings, receipt = self._settings, self._source.receipt
+        name = settings.file_name or shorten_file_name(self._source.path.name)
+        framing = frame_file(
+            boundary=self._boundary(),
+            part_name=settings.part_name,
+            file_name=name,
+            part_content_type=settings.part_content_type,
+            file_bytes=receipt.bytes,
+        )
+        body = ListBody(self._source, framing, on_sent=self._report)
+        attempt = Attempt(self._request, framing, body)
+        try:
+            self._source.check_size()
+            self._report(0)
+            outcome = await attempt.run(deadline_at=deadline_at)
+        except InputError as error:  # an earlier attempt may make it uncertain
+            return Failure(error=error, retryable=False)
+        finally:
+            body.close()
+        # The first second fills buffers and says nothing about the rate.
+        if attempt.elapsed_s() > 1.0:
+            self._fastest = max(self._fastest, attempt.sent_bytes / attempt.elapsed_s())
+        return outcome
+
+    def _report(self, sent: int) -> None:
+        receipt = self._source.receipt
+        self._on_progress(
+            Progress(stage="upload", done=sent, total=receipt.bytes, users=receipt.users)
+        )
+
+    def _summary(self, answer: Answer, attempts: int, duration_s: float) -> UploadSummary:
+        receipt = self._source.receipt
+        return UploadSummary(
+            list_path=str(self._source.path),
+            tracker_id=self._settings.tracker_id,
+            target=self._request.shown,
+            users=receipt.users,
+            bytes=receipt.bytes,
+            sha256=receipt.sha256,
+            status=answer.status,
+            attempts=attempts,
+            server_said=safe_text(answer.body),
+            duration_s=duration_s,
+        )
+
+
+def _request(private_key: Secret, settings: UploadSettings) -> Request:
+    """What every attempt sends; anything unusable is found here, before the first connection."""
+    url = _target(settings)
+    signer = Signer(
+        private_key=private_key,
+        public_key=settings.public_key or settings.tracker_id,
+        scheme_word=settings.scheme_word,
+        clock=time.time,
+    )
+    signer.headers(method="POST", content_type="multipart/form-data", path="/")
+    return Request(
+        url=url,
+        shown=shown_url(url),
+        signer=signer,
+        expect_continue=settings.expect_continue,
+        connect_timeout_s=parse_duration(settings.connect_timeout, option="--connect-timeout"),
+        tls=tls_context(url, settings.ca_file),
+        proxy=proxy_for(url),
+    )
+
+
+def _target(settings: UploadSettings) -> str:
+    if not _TRACKER.fullmatch(settings.tracker_id):
+        raise ConfigurationError(
+            "not a tracker id",
+            source="--tracker-id",
+            remedy="copy it from the vendor's settings, it looks like 1234-5678",
+        )
+    base = check_url(settings.base_url, option="--base-url")
+    if base.query or base.fragment:
+        raise ConfigurationError("the address has a query or a fragment", source="--base-url")
+    template = settings.path_template
+    if not template.startswith("/") or "{tracker_id}" not in template:
+        raise ConfigurationError(
+            "must begin with / and hold {tracker_id}", source="--path-template", actual=template
+        )
+    path = template.replace("{tracker_id}", settings.tracker_id)
+    url = settings.base_url.rstrip("/") + path
+    check_url(url, option="--path-template")
+    return url
+
+
+def _why(step: Stop, outcome: Failure) -> str | None:
+    if step is Stop.NO_TIME and outcome.retry_after_s is not None:
+        return f"the server asks to wait {outcome.retry_after_s:.0f} s, longer than the deadline"
+    return {Stop.NO_TIME: "the deadline leaves no time for another", Stop.ATTEMPTS: None}.get(step)

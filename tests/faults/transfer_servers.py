@@ -1,0 +1,184 @@
+"""Loopback servers that do exactly what a test tells them, byte by byte, on plain sockets."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+JOIN_S = 20.0
+
+
+class Peer:
+    """One connection, as the server sees it."""
+
+    def __init__(self, connection: socket.socket, server: Server) -> None:
+        self.socket = connection
+        self.server = server
+        self.received = b""
+
+    def read(self, size: int) -> bytes:
+        """Exactly `size` bytes; fewer when the client ends first."""
+        while len(self.received) < size:
+            block = self.socket.recv(1 << 16)
+            if not block:
+                break
+            self.received += block
+        taken, self.received = self.received[:size], self.received[size:]
+        return taken
+
+    def read_head(self) -> bytes:
+        """The request line and the headers, empty line included."""
+        while b"\r\n\r\n" not in self.received:
+            block = self.socket.recv(1 << 16)
+            if not block:
+                break
+            self.received += block
+        head, separator, self.received = self.received.partition(b"\r\n\r\n")
+        self.server.heads.append(head + separator)
+        return head + separator
+
+    def read_body(self, head: bytes) -> bytes:
+        """As many bytes as the head declares; fewer when the client ends first."""
+        return self.read(content_length(head))
+
+    def store_request(self) -> bytes:
+        """Read a whole request; only a complete body replaces what is stored."""
+        head = self.read_head()
+        body = self.read_body(head)
+        if len(body) == content_length(head):
+            self.server.store(head, body)
+        return body
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        """A complete answer; header names with _ for -."""
+        lines = [f"HTTP/1.1 {status} Reason", f"Content-Length: {len(body)}", "Connection: close"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+    def reset(self) -> None:
+        """Close with RST."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def wait_for_end(self) -> int:
+        """Read until the client is gone; the number of bytes that still came."""
+        count = len(self.received)
+        with suppress(OSError):
+            while block := self.socket.recv(1 << 16):
+                count += len(block)
+        return count
+
+
+Script = Callable[[Peer], None]
+
+
+@dataclass
+class Server:
+    """What a server heard and holds; each connection is served by the next script, or the last."""
+
+    scripts: list[Script]
+    port: int = 0
+    heads: list[bytes] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    stored: bytes = b"old list"
+    errors: list[Exception] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def store(self, head: bytes, body: bytes) -> None:
+        self.bodies.append(body)
+        boundary = re.search(rb"boundary=([^\r\n;]+)", head)
+        assert boundary is not None
+        start = body.index(b"\r\n\r\n") + 4
+        self.stored = body[start : body.rindex(b"\r\n--" + boundary[1] + b"--")]
+
+
+@contextmanager
+def serving(*scripts: Script) -> Iterator[Server]:
+    """A server on a free loopback port, ended with the block."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = Server(list(scripts), port=listener.getsockname()[1])
+    threads: list[threading.Thread] = []
+    open_sockets: list[socket.socket] = []
+
+    def serve(connection: socket.socket, script: Script) -> None:
+        try:
+            script(Peer(connection, server))
+        except OSError:
+            pass  # the client went away, as many scripts expect
+        except Exception as error:  # noqa: BLE001 - shown when the block ends
+            server.errors.append(error)
+        finally:
+            connection.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.settimeout(JOIN_S)
+            script = server.scripts[min(server.connections, len(server.scripts) - 1)]
+            server.connections += 1
+            open_sockets.append(connection)
+            thread = threading.Thread(target=serve, args=(connection, script), daemon=True)
+            threads.append(thread)
+            thread.start()
+
+    acceptor = threading.Thread(target=accept, daemon=True)
+    acceptor.start()
+    try:
+        yield server
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        acceptor.join(JOIN_S)
+        for connection in open_sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(JOIN_S)
+    assert [] == server.errors
+
+
+def content_length(head: bytes) -> int:
+    found = re.search(rb"(?i)^content-length: *(\d+)", head, re.MULTILINE)
+    assert found is not None
+    return int(found[1])
+
+
+def header(head: bytes, name: str) -> str:
+    found = re.search(rf"(?im)^{name}: *(.*?)\r?$", head.decode("latin-1"))
+    assert found is not None, name
+    return found[1]
+
+
+def store_and_answer(status: int = 201, body: bytes = b'{"ok":true}', **headers: str) -> Script:
+    """Store the list, then answer."""
+
+    def script(peer: Peer) -> None:
+        peer.store_request()
+        peer.answer(status, body, **headers)
+
+    return script
+
+
+def refuse(status: int, body: bytes = b"", **headers: str) -> Script:
+    """Read the whole request, store nothing, answer."""
+
+    def script(peer: Peer) -> None:
+        peer.read_body(peer.read_head())
+        peer.answer(status, body, **headers)
+
+    return script
