@@ -19,6 +19,7 @@ from pipeline.errors import Terminated
 __all__ = ["guarded"]
 
 _GRACE_S: Final = 2.0
+_AGAIN_S: Final = 0.02
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -40,9 +41,18 @@ class _StopRequests:
         raise Terminated
 
     def again(self, kind: type[BaseException]) -> None:
-        """Repeat a stop that was raised where Python cannot pass exceptions on."""
+        """Repeat a stop that was raised where Python cannot pass exceptions on, as in __del__.
+
+        It is repeated from a thread, because here an exception would be lost just the same.
+        """
+        import _thread
+        import threading
+
         self._raised_at = float("-inf")
-        signal.raise_signal(signal.SIGTERM if issubclass(kind, Terminated) else signal.SIGINT)
+        number = signal.SIGTERM if issubclass(kind, Terminated) else signal.SIGINT
+        later = threading.Timer(_AGAIN_S, _thread.interrupt_main, [number])
+        later.daemon = True
+        later.start()
 
 
 def guarded(run: Callable[[], int]) -> int:
