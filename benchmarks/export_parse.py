@@ -23,14 +23,19 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-_WORDS = "běžecké boty černá & bílá <novinka> Laufschuhe trail 42 ½ zimní bunda kids set".split()
+_WORDS = "běžecké boty černá & bílá <novinka> Laufschuhe trail 42 ½ zimní bunda kids set"
+_TITLE_WORDS = _WORDS.split()
 
 
 def write_export(path: Path, *, megabytes: float, seed: int = 7) -> int:
     """Write an export of about that many megabytes; return its number of users."""
     draw = random.Random(seed)
     catalogue = [
-        (f"P{n:06}", f"produkt-{n}", escape(" ".join(draw.choices(_WORDS, k=draw.randint(3, 8)))))
+        (
+            f"P{n:06}",
+            f"produkt-{n}",
+            escape(" ".join(draw.choices(_TITLE_WORDS, k=draw.randint(3, 8)))),
+        )
         for n in range(20_000)
     ]
     size = users = 0

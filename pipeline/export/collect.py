@@ -214,11 +214,11 @@ class Collection:
             urls_not_http=tally.urls_not_http,
             urls_without_recommendation_id=tally.urls_without_recommendation_id,
             ignored_elements=reader.ignored_elements,
-            uploaded_users=coverage and coverage.uploaded,
-            covered_users=coverage and coverage.covered,
-            missing_users=coverage and coverage.missing,
-            unexpected_users=coverage and coverage.unexpected,
-            coverage_percent=coverage and coverage.percent,
+            uploaded_users=None if coverage is None else coverage.uploaded,
+            covered_users=None if coverage is None else coverage.covered,
+            missing_users=None if coverage is None else coverage.missing,
+            unexpected_users=None if coverage is None else coverage.unexpected,
+            coverage_percent=None if coverage is None else coverage.percent,
         )
 
 

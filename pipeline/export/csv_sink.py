@@ -1,4 +1,4 @@
-"""CSV: the export table with a header, RFC 4180 quoting, LF line ends."""
+"""CSV: the export table with a header, as RFC 4180 has it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class CsvSink:
-    """Writes rows as text; a null is an empty field, an empty text is ``""``.
+    """Writes rows as text; a null and an empty text are both an empty field.
 
     With `safe_formulas` a text that a spreadsheet would run gets an apostrophe in front; that
     changes the value, so it is only done on request.
@@ -28,11 +28,8 @@ class CsvSink:
         self._file = file
         self._safe = safe_formulas
         self._text = io.StringIO(newline="")
-        self._writer = (
-            csv.writer(self._text, lineterminator="\n", quoting=csv.QUOTE_NOTNULL)
-            if hasattr(csv, "QUOTE_NOTNULL")
-            else csv.writer(self._text, lineterminator="\n")
-        )
+        # The line end is also what makes the writer quote a CR inside a value.
+        self._writer = csv.writer(self._text, lineterminator="\r\n")
         self._writer.writerow(COLUMNS)
 
     def write(self, users: Sequence[UserRecommendations]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from pipeline.errors import InputError
-from pipeline.export.json_records import NotAUser, build_user, count_keys
+from pipeline.export.json_records import NotAUserError, build_user, count_keys
 from pipeline.limits import EXPORT_MAX_DEPTH, EXPORT_MAX_USER, EXPORT_MAX_VALUE, EXPORT_PIECE
 from pipeline.records import UserRecommendations
 
@@ -111,7 +111,7 @@ class JsonExportReader:
         if self._form is None and not self._tell_form(final=final):
             return
         while True:
-            if not self._scanned and not self._to_record(final=final):
+            if not self._scanned and not self._to_record():
                 return
             end = self._find_end()
             if end is None:
@@ -139,7 +139,7 @@ class JsonExportReader:
             self._form = "lines"
         return True
 
-    def _to_record(self, *, final: bool) -> bool:
+    def _to_record(self) -> bool:
         """Go to the next record, checking what stands between; False when there is none yet."""
         while True:
             blanks = _blank_length(self._held, 0)
@@ -216,7 +216,7 @@ class JsonExportReader:
             raise self._refusal("an object names a key twice", 0)
         try:
             return build_user(record)
-        except NotAUser as error:
+        except NotAUserError as error:
             raise self._refusal(str(error), 0) from error
 
     def _explain(self, raw: bytes, error: orjson.JSONDecodeError) -> InputError:

@@ -11,10 +11,10 @@ from typing import Any
 
 from pipeline.records import Block, UserRecommendations
 
-__all__ = ["NotAUser", "build_user", "count_keys"]
+__all__ = ["NotAUserError", "build_user", "count_keys"]
 
 
-class NotAUser(ValueError):
+class NotAUserError(ValueError):
     """The object is none of the shapes; the text says why and holds no content."""
 
 
@@ -22,7 +22,7 @@ def build_user(record: dict[str, Any]) -> UserRecommendations:
     """The user that `record`, which is taken apart, describes.
 
     Raises:
-        NotAUser: it has no usable id, or its recommendations have another shape.
+        NotAUserError: it has no usable id, or its recommendations have another shape.
     """
     updated_at = _take_text(record, "updated_at")
     user_id = _take_id(record)
@@ -30,7 +30,7 @@ def build_user(record: dict[str, Any]) -> UserRecommendations:
     if data is None:
         data = {}
     elif not isinstance(data, dict):
-        raise NotAUser("'data' of a user is not an object")
+        raise NotAUserError("'data' of a user is not an object")
     metadata = data.get("_metadata")
     if isinstance(metadata, dict):
         updated_at = _take_text(metadata, "updated_at") or updated_at
@@ -61,9 +61,9 @@ def build_user(record: dict[str, Any]) -> UserRecommendations:
 def _take_id(record: dict[str, Any]) -> str:
     ids = {_id_text(record.pop(name)) for name in ("id", "auth_user_id") if name in record}
     if not ids:
-        raise NotAUser("a user has no id")
+        raise NotAUserError("a user has no id")
     if len(ids) > 1:
-        raise NotAUser("a user has two different ids")
+        raise NotAUserError("a user has two different ids")
     return ids.pop()
 
 
@@ -73,7 +73,7 @@ def _id_text(value: Any) -> str:
     # A number beyond 64 bits arrives as a float: its digits are lost.
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise NotAUser("an id is neither text nor a 64-bit integer")
+    raise NotAUserError("an id is neither text nor a 64-bit integer")
 
 
 def _take_text(record: dict[str, Any], name: str) -> str | None:
@@ -98,7 +98,7 @@ def _build_block(block: dict[str, Any]) -> Block:
     if results is None:
         results = []
     if not _is_item_list(results):
-        raise NotAUser("'results' of a block is not a list of objects")
+        raise NotAUserError("'results' of a block is not a list of objects")
     built: Block = {"recommendation_type": block.pop("recommendation_type"), "results": results}
     own = block.pop("extra", None)
     extra = block | (own if isinstance(own, dict) else {} if own is None else {"extra": own})

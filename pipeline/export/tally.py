@@ -32,7 +32,7 @@ class Tally:
         self.oldest: tuple[datetime, str] | None = None
         self.newest: tuple[datetime, str] | None = None
         self.ids = IdStore(folder)
-        self._products: set[str] = set()
+        self._products: set[str | int] = set()
         self._last_updated_at: str | None = None
 
     @property
@@ -63,7 +63,7 @@ class Tally:
 
     def _note_item(self, item: dict[str, Any]) -> None:
         product = item.get("id")
-        if isinstance(product, str) and len(self._products) < MAX_PRODUCTS:
+        if isinstance(product, str | int) and len(self._products) < MAX_PRODUCTS:
             self._products.add(product)
         url = item.get("url")
         if not isinstance(url, str):

@@ -30,6 +30,20 @@ def refusal(data: bytes) -> InputError:
     return caught.value
 
 
+def bytes_until_refusal(start: bytes, filler: bytes) -> int:
+    """How much of an endless stream is taken before it is refused."""
+    reader = XmlExportReader()
+    reader.feed(start)
+    given = 0
+    while given < 4 * EXPORT_MAX_USER:
+        given += len(filler)
+        try:
+            reader.feed(filler)
+        except InputError:
+            return given
+    raise AssertionError("never refused")
+
+
 def one_result(inner: str) -> dict[str, object]:
     """The record of one result with this content."""
     data = (
@@ -69,7 +83,9 @@ def test_whitespace_cdata_references_comments_and_instructions_in_a_value() -> N
 
 
 def test_elements_come_in_any_order_and_blocks_of_one_type_stay_apart() -> None:
-    block = "<recommendation><results/><recommendation_type>m</recommendation_type></recommendation>"
+    block = (
+        "<recommendation><results/><recommendation_type>m</recommendation_type></recommendation>"
+    )
     users = read(
         "<users xmlns='urn:export'><user><data><recommendations>"
         f"{block}{block}</recommendations><_metadata><updated_at>t</updated_at></_metadata></data>"
@@ -223,36 +239,22 @@ def test_user_limit_holds_for_a_user_of_many_small_parts() -> None:
 )
 @pytest.mark.parametrize("start", [b"", OPEN_USER], ids=["prolog", "user"])
 def test_endless_token_is_refused_after_the_limit_and_not_later(start: bytes, token: bytes) -> None:
-    reader = XmlExportReader()
-    given = 0
-    with pytest.raises(InputError):
-        for number in range(64):
-            reader.feed((start + token) if number == 0 else b"x" * EXPORT_PIECE)
-            given = number * EXPORT_PIECE
+    given = bytes_until_refusal(start + token, b"x" * EXPORT_PIECE)
 
     assert given <= EXPORT_MAX_VALUE + 2 * EXPORT_PIECE
 
 
 def test_endless_value_is_refused_after_the_limit_and_not_later() -> None:
-    reader = XmlExportReader()
-    given = 0
-    with pytest.raises(InputError, match="too long"):
-        for number in range(128):
-            reader.feed((OPEN_USER + b"<a>") if number == 0 else b"&amp;" * (EXPORT_PIECE // 5))
-            given = number * EXPORT_PIECE
+    given = bytes_until_refusal(OPEN_USER + b"<a>", b"&amp;" * (EXPORT_PIECE // 5))
 
     assert given <= 5 * EXPORT_MAX_VALUE + 2 * EXPORT_PIECE
 
 
 def test_endless_element_beside_the_users_is_refused_at_the_user_limit() -> None:
-    reader = XmlExportReader()
-    reader.feed(b"<users><meta>")
-    pieces = 0
-    with pytest.raises(InputError, match="too large"):
-        for pieces in range(2 * EXPORT_MAX_USER // EXPORT_PIECE):
-            reader.feed((b"<a>" + b" " * 1017 + b"</a>") * (EXPORT_PIECE // 1024))
+    part = b"<a>" + b" " * 1017 + b"</a>"
+    given = bytes_until_refusal(b"<users><meta>", part * (EXPORT_PIECE // len(part)))
 
-    assert pieces <= EXPORT_MAX_USER // EXPORT_PIECE + 1
+    assert given <= EXPORT_MAX_USER + 2 * EXPORT_PIECE
 
 
 def test_tiny_feeds_give_the_parser_no_more_calls_than_large_ones() -> None:
@@ -282,7 +284,9 @@ def test_no_declaration_of_a_bomb_is_expanded() -> None:
             super()._give(data, final=final)
 
     head = b"<!DOCTYPE users [<!ENTITY a0 'aaaaaaaaaa'>"
-    bomb = head + b"".join(b"<!ENTITY a%d '%s'>" % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 9))
+    bomb = head + b"".join(
+        b"<!ENTITY a%d '%s'>" % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 9)
+    )
     reader = Counting()
     with pytest.raises(InputError, match="DOCTYPE"):
         reader.feed(bomb + b"]><users>&a8;</users>" + b" " * EXPORT_PIECE)
