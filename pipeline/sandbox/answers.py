@@ -76,9 +76,11 @@ def fault_headers(answer: web.StreamResponse, fault: Fault, request: web.Request
 
 
 async def set_date(request: web.Request, answer: web.StreamResponse) -> None:
-    """Date of every answer by the sandbox's clock, which a fault may have set off."""
-    now = time.time() + request.get(CLOCK_OFFSET, 0.0)
-    answer.headers.setdefault("Date", formatdate(now, usegmt=True))
+    """Date by the sandbox's clock, which a fault may have set off."""
+    offset_s = request.get(CLOCK_OFFSET, 0.0)
+    # aiohttp has put its own there by now, and has left alone the one of a `headers` fault.
+    if offset_s or "Date" not in answer.headers:
+        answer.headers["Date"] = formatdate(time.time() + offset_s, usegmt=True)
 
 
 async def answer_early(request: web.Request, answer: web.Response) -> web.Response:
