@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import orjson
@@ -97,7 +98,7 @@ def test_elements_come_in_any_order_and_blocks_of_one_type_stay_apart() -> None:
 
 
 def test_user_without_recommendations_and_user_twice_are_kept() -> None:
-    empty = {"auth_user_id": "u1", "updated_at": None, "recommendations": []}
+    empty: UserRecommendations = {"auth_user_id": "u1", "updated_at": None, "recommendations": []}
 
     assert [empty, empty] == read(b"<users>" + USER + b"\n" + USER + b"</users>")
 
@@ -324,7 +325,7 @@ def test_interrupt_inside_a_callback_comes_through(
 
 def test_every_library_error_is_translated(monkeypatch: pytest.MonkeyPatch) -> None:
     """A codec that expat's unknown-encoding hook cannot use raises LookupError or ValueError."""
-    monkeypatch.setattr(xml_reader, "_ENCODINGS", xml_reader.re.compile(".*"))
+    monkeypatch.setattr(xml_reader, "_ENCODINGS", re.compile(".*"))
     for code in ("idna", "hex", "utf-7", "punycode", "nonsense", "euc_jp"):
         text = f"<?xml version='1.0' encoding='{code}'?><users/>"
 
