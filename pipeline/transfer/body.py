@@ -136,10 +136,6 @@ class ListBody(AsyncIterator[bytes]):
             self.began = True
             self._read_ahead(0)
             return self._framing.prologue
-        # An early answer must be seen before the next write meets a closed connection, which
-        # would discard it: two turns, the first of which collects what has arrived.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
         try:
             block = await self._ahead
         except asyncio.CancelledError:
@@ -147,6 +143,10 @@ class ListBody(AsyncIterator[bytes]):
         except BaseException as error:
             self.error = error
             raise
+        # An early answer must be read before a write meets the closed connection, because asyncio
+        # then drops what has arrived: two turns, the first of which collects it.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         if not block:
             self.complete = True
             return self._framing.epilogue

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 JOIN_S = 20.0
+# Self-signed, for localhost and 127.0.0.1; good for nothing but these tests.
+CERTIFICATE = Path(__file__).with_name("transfer_loopback.pem")
 
 
 class Peer:
@@ -19,7 +23,7 @@ class Peer:
     def __init__(self, connection: socket.socket, server: Server) -> None:
         self.socket = connection
         self.server = server
-        self.received = b""
+        self.received = bytearray()
 
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes; fewer when the client ends first."""
@@ -28,7 +32,8 @@ class Peer:
             if not block:
                 break
             self.received += block
-        taken, self.received = self.received[:size], self.received[size:]
+        taken = bytes(self.received[:size])
+        del self.received[:size]
         return taken
 
     def read_head(self) -> bytes:
@@ -38,9 +43,10 @@ class Peer:
             if not block:
                 break
             self.received += block
-        head, separator, self.received = self.received.partition(b"\r\n\r\n")
-        self.server.heads.append(head + separator)
-        return head + separator
+        end = self.received.find(b"\r\n\r\n")
+        head = self.read(end + 4 if end >= 0 else len(self.received))
+        self.server.heads.append(head)
+        return head
 
     def read_body(self, head: bytes) -> bytes:
         """As many bytes as the head declares; fewer when the client ends first."""
@@ -86,6 +92,7 @@ class Server:
 
     scripts: list[Script]
     port: int = 0
+    scheme: str = "http"
     heads: list[bytes] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     connections: int = 0
@@ -94,7 +101,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def store(self, head: bytes, body: bytes) -> None:
         self.bodies.append(body)
@@ -105,15 +112,23 @@ class Server:
 
 
 @contextmanager
-def serving(*scripts: Script) -> Iterator[Server]:
+def serving(*scripts: Script, tls: bool = False) -> Iterator[Server]:
     """A server on a free loopback port, ended with the block."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(list(scripts), port=listener.getsockname()[1])
+    # Small, so that a client cannot be done with a big body before the server has read most of it.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    server = Server(
+        list(scripts), port=listener.getsockname()[1], scheme="https" if tls else "http"
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
     threads: list[threading.Thread] = []
     open_sockets: list[socket.socket] = []
 
     def serve(connection: socket.socket, script: Script) -> None:
         try:
+            if tls:
+                connection = context.wrap_socket(connection, server_side=True)
             script(Peer(connection, server))
         except OSError:
             pass  # the client went away, as many scripts expect
