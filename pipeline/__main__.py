@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 
-def entry() -> None:
+def entry() -> NoReturn:
     """Run the command line and leave with its exit code."""
     try:
         from pipeline.cli.interrupts import guarded
@@ -13,13 +17,27 @@ def entry() -> None:
         code = guarded(_run)
     except KeyboardInterrupt:  # Ctrl-C before the handlers stood: nothing was begun
         code = 130
-    sys.exit(code)
+    _leave(code)
 
 
 def _run() -> int:
     from pipeline.cli.app import run
 
     return run(sys.argv[1:])
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process without taking the interpreter apart.
+
+    A reader thread of a stopped run may still be inside pyarrow or polars, and one that comes
+    back while the interpreter is being taken apart aborts the process (SIGABRT, seen with
+    pyarrow 26).
+    """
+    atexit._run_exitfuncs()  # noqa: SLF001 - os._exit leaves them out
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

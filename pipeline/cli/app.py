@@ -17,7 +17,7 @@ from pipeline.cli.failure import Failure, failure
 from pipeline.cli.help import PlainHelp, default_text
 from pipeline.cli.layers import from_environment, from_file
 from pipeline.cli.options import CommonOptions
-from pipeline.cli.report import flush_stdout, print_json, print_lines
+from pipeline.cli.report import flush_stdout, leave_echo, print_json, print_lines
 
 __all__ = ["make_app", "run"]
 
@@ -143,6 +143,8 @@ def _report(answer: object, common: CommonOptions) -> None:
 
 def _fail(error: BaseException, common: CommonOptions) -> int:
     told: Failure = failure(error)
+    if isinstance(error, KeyboardInterrupt):
+        leave_echo()
     if os.environ.get("BATCHPUB_DEBUG") == "1" and sys.stderr is not None:
         traceback.print_exception(error)
     if common.json:

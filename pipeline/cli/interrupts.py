@@ -33,9 +33,13 @@ class _StopRequests:
         """Raise what `number` means, unless the clean-up of an earlier stop is under way."""
         del frame
         now = time.monotonic()
+        # polars answers Ctrl-C with a KeyboardInterrupt of its own, before this handler is run.
+        under_way = isinstance(sys.exc_info()[1], KeyboardInterrupt)
         if now - self._raised_at < _GRACE_S:
             return
         self._raised_at = now
+        if under_way:
+            return
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise Terminated

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from pipeline.errors import MachineError
 
-__all__ = ["flush_stdout", "print_json", "print_lines", "printable"]
+__all__ = ["flush_stdout", "leave_echo", "print_json", "print_lines", "printable"]
 
 
 def printable(text: str) -> str:
@@ -57,6 +57,12 @@ def print_lines(lines: Iterable[str]) -> None:
         sys.stderr.flush()
     except (OSError, ValueError):
         _silence(sys.stderr)
+
+
+def leave_echo() -> None:
+    """Step off the line where a terminal has just echoed ``^C``."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        print_lines([""])
 
 
 def flush_stdout() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipeline.cli.options import OPTIONS, Common, CommonOptions
-from pipeline.cli.report import print_json, print_lines
+from pipeline.cli.report import leave_echo, print_json, print_lines
 from pipeline.errors import Terminated
 from pipeline.records import SandboxReady
 from pipeline.settings import SandboxSettings
@@ -32,6 +32,7 @@ def sandbox(
         serve(settings, on_ready=announce)
     except KeyboardInterrupt as stop:
         # Being stopped is how a sandbox ends: no second line, only the exit code.
+        leave_echo()
         raise SystemExit(143 if isinstance(stop, Terminated) else 130) from None
 
 
@@ -44,9 +45,11 @@ def _paste(ready: SandboxReady) -> list[str]:
         "BATCHPUB_PRIVATE_KEY": ready.private_key,
     }
     return [
-        f"The sandbox listens on {ready.base_url}; Ctrl-C stops it. For another shell:",
+        f"The sandbox listens on {ready.base_url}",
+        "Ctrl-C stops it. Paste this into another shell:",
         "",
         *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
         "",
-        f"Its export will be at {ready.export_url}",
+        "Once a list is stored and an export generated from it, fetch",
+        ready.export_url,
     ]
