@@ -27,7 +27,8 @@ class IdStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._held: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
+        # One buffer each: a million small objects would pin the heap between large ones.
+        self._held = [bytearray() for _ in range(PARTITIONS)]
         self._held_bytes = 0
         self._spans: list[list[tuple[int, int]]] = [[] for _ in range(PARTITIONS)]
         self._file: IO[bytes] | None = None
@@ -36,7 +37,9 @@ class IdStore:
     def add(self, text: str) -> None:
         """Take one id; the same one may come again."""
         key = orjson.dumps(text)
-        self._held[zlib.crc32(key) % PARTITIONS].append(key)
+        held = self._held[zlib.crc32(key) % PARTITIONS]
+        held += key
+        held += b"\n"
         self.count += 1
         self._held_bytes += len(key)
         if self._held_bytes >= _HELD_BYTES:
@@ -44,12 +47,13 @@ class IdStore:
 
     def distinct(self, partition: int) -> set[bytes]:
         """The distinct ids of one partition, as JSON text."""
-        ids = set(self._held[partition])
+        ids = set(bytes(self._held[partition]).split(b"\n"))
         with machine_errors(self._folder, "read back what was kept on disk"):
             for start, size in self._spans[partition]:
                 if self._file is not None:
                     self._file.seek(start)
                     ids.update(self._file.read(size).split(b"\n"))
+        ids.discard(b"")  # after the last line end
         return ids
 
     def count_distinct(self) -> int:
@@ -73,8 +77,7 @@ class IdStore:
             self._file.seek(0, 2)
             for held, spans in zip(self._held, self._spans, strict=True):
                 if held:
-                    block = b"\n".join(held)
-                    spans.append((self._file.tell(), len(block)))
-                    self._file.write(block)
+                    spans.append((self._file.tell(), len(held)))
+                    self._file.write(held)
                     held.clear()
         self._held_bytes = 0

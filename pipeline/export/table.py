@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pyarrow as pa
 
+from pipeline.export.json_reader import JsonExportReader
+from pipeline.export.reader import ExportReader, identify_format
 from pipeline.export.rows import COLUMNS, Row, iter_rows
+from pipeline.export.source_file import SourceFile
+from pipeline.export.xml_reader import XmlExportReader
 from pipeline.records import UserRecommendations
 
-__all__ = ["SCHEMA", "BatchBuilder"]
+__all__ = ["SCHEMA", "BatchBuilder", "read_export"]
 
 SCHEMA: Final = pa.schema(
     [
@@ -58,3 +63,37 @@ class BatchBuilder:
         self._held.clear()
         self._characters = 0
         return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def read_export(path: str | os.PathLike[str]) -> pa.RecordBatchReader:
+    """The export table as a stream of Arrow batches, for polars, DuckDB and pandas.
+
+    Batches come before the end of the export is seen: only a reader that was read to its end
+    without an InputError has shown a whole export. No guard is asked and nothing is written.
+
+    Raises:
+        InputError: while batches are read: the export must not be used.
+    """
+    return pa.RecordBatchReader.from_batches(SCHEMA, _iter_batches(SourceFile(path)))
+
+
+def _iter_batches(file: SourceFile) -> Iterator[pa.RecordBatch]:
+    builder = BatchBuilder()
+    reader: ExportReader | None = None
+    head = b""
+    for piece in file.iter_pieces():
+        data = head + piece
+        if reader is None:
+            found = identify_format(data, source=file.name)
+            if found is None:
+                head = data
+                continue
+            head = b""
+            kind = XmlExportReader if found == "xml" else JsonExportReader
+            reader = kind(source=file.name)
+        yield from builder.add(reader.feed(data))
+    if reader is None:
+        reader = XmlExportReader(source=file.name)
+        yield from builder.add(reader.feed(head))
+    yield from builder.add(reader.close())
+    yield builder.flush()

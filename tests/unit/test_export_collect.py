@@ -30,6 +30,7 @@ from pipeline.errors import (
 from pipeline.export.collect import Collection, collect_file
 from pipeline.export.id_store import IdStore
 from pipeline.export.rows import COLUMNS, recommendation_id
+from pipeline.export.table import read_export
 from pipeline.records import Progress
 from pipeline.settings import ExportSettings
 
@@ -418,3 +419,19 @@ def test_no_error_shows_an_id_or_a_value(data: str, tmp_path: Path) -> None:
         collect_file(path, [tmp_path / "o.jsonl"], ANY)
 
     assert "4711" not in str(caught.value)
+
+
+def test_read_export_gives_the_rows_of_the_parquet_output(tmp_path: Path) -> None:
+    collect_file(ONE_LINE, [tmp_path / "o.parquet"], ANY)
+    with read_export(ONE_LINE) as reader:
+        found: Any = pl.from_arrow(reader.read_all())
+
+    assert table(tmp_path / "o.parquet") == found.rows()
+
+
+def test_read_export_raises_what_collecting_would(tmp_path: Path) -> None:
+    for case, data in BAD_INPUTS.items():
+        path = tmp_path / case
+        path.write_bytes(data)
+        with read_export(path) as reader, pytest.raises(InputError):
+            reader.read_all()
