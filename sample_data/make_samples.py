@@ -543,8 +543,8 @@ def broken_readme() -> bytes:
         "# Broken inputs\n",
         "\n",
         "Each ends in one error line that names the file and the place, and in this exit code;\n",
-        "nothing appears at the output's name. The header is row 1. `.csv`, `.gz` and `.parquet` are for"
-        " `batchpub prepare`, the rest for `batchpub parse`.\n",
+        "nothing appears at the output's name. The header is row 1.\n",
+        "`.csv`, `.gz` and `.parquet` are for `batchpub prepare`, the rest for `batchpub parse`.\n",
         "\n",
         "| file | what is wrong | exit code |\n",
         "|---|---|---|\n",
