@@ -67,9 +67,13 @@ class BatchpubError(Exception):
     def __str__(self) -> str:
         where = ", ".join(part for part in (self.source, self.position) if part)
         text = f"{where}: {self.message}" if where else self.message
-        if self.limit is not None or self.actual is not None:
-            text += f" (limit {self.limit}, actual {self.actual})"
+        known = [f"{name} {value}" for name, value in self._figures() if value is not None]
+        if known:
+            text += f" ({', '.join(known)})"
         return f"{text}; {self.remedy}" if self.remedy else text
+
+    def _figures(self) -> tuple[tuple[str, object], ...]:
+        return ("limit", self.limit), ("actual", self.actual)
 
     def as_dict(self) -> dict[str, object]:
         """The error as ``--json`` prints it."""

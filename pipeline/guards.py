@@ -1,14 +1,19 @@
-"""Verdicts on whether going on is safe: facts and limits in, an error to raise or None out. Pure."""
+"""Verdicts on whether going on is safe: facts and limits in, an error or None out. Pure."""
 
 from __future__ import annotations
 
-from pipeline.errors import GuardError
+from collections.abc import Mapping
+
+from pipeline.errors import GuardError, InputError
 
 __all__ = [
     "refuse_empty_list",
     "refuse_few_users",
     "refuse_low_coverage",
     "refuse_missing_default",
+    "refuse_overflow",
+    "refuse_rejects",
+    "refuse_short_list",
     "refuse_stale_export",
 ]
 
@@ -85,4 +90,70 @@ def refuse_low_coverage(
         limit=f"{min_percent:g}% of {uploaded:,}",
         actual=f"{100 * covered / uploaded:.2f}%, {covered:,} users",
         remedy="wait until the vendor has finished, check the list, or lower --min-coverage",
+    )
+
+
+def refuse_short_list(*, users: int, min_users: int, source: object) -> GuardError | None:
+    """Fewer users than the caller knows there must be; never an empty list."""
+    if users < 1:
+        return refuse_empty_list(users=users, source=source)
+    if users >= min_users:
+        return None
+    return GuardError(
+        "the list is too short",
+        source=source,
+        limit=f"at least {min_users:,} users",
+        actual=f"{users:,}",
+        remedy="check the extract, or lower --min-users",
+    )
+
+
+def refuse_rejects(
+    rejects: Mapping[str, int],
+    *,
+    rows: int,
+    limit: tuple[float, bool],
+    source: object,
+    first_row: int | None,
+) -> InputError | None:
+    """More unusable rows than the budget; `limit` is (share of rows, True) or (number, False).
+
+    `source` and `first_row` are where the first of them is.
+    """
+    total = sum(rejects.values())
+    most = limit[0] * rows if limit[1] else limit[0]
+    if total <= most:
+        return None
+    listed = ", ".join(f"{n:,} {reason}" for reason, n in sorted(rejects.items(), key=_by_count))
+    return InputError(
+        f"{total:,} of {rows:,} rows cannot be used: {listed}",
+        source=source,
+        position=None if first_row is None else f"first at row {first_row:,}",
+        limit=f"{limit[0] * 100:g}%" if limit[1] else f"{limit[0]:,.0f}",
+        actual=f"{total:,}" if not limit[1] else f"{total / max(rows, 1):.2%}",
+        remedy="mend the extract, or raise --max-rejects",
+    )
+
+
+def _by_count(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+def refuse_overflow(
+    *, users: int, fitting: int, needed: int, max_bytes: int, as_csv: int, source: object
+) -> GuardError | None:
+    """More users than fit under the limit, and nobody said whom to leave out."""
+    if fitting >= users:
+        return None
+    way_out = (
+        f"--format csv takes about {as_csv:,} bytes and fits"
+        if as_csv <= max_bytes and as_csv < needed
+        else f"as CSV it would still take about {as_csv:,} bytes"
+    )
+    return GuardError(
+        f"{users:,} users do not fit on the list, {fitting:,} do",
+        source=source,
+        limit=f"{max_bytes:,} bytes",
+        actual=f"{needed:,}",
+        remedy=f"{way_out}; or keep the most recently active with --on-overflow keep-recent",
     )

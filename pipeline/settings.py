@@ -22,6 +22,7 @@ __all__ = [
     "UploadSettings",
     "parse_duration",
     "parse_percent",
+    "parse_share",
     "parse_size",
 ]
 
@@ -64,7 +65,7 @@ def parse_size(text: str | int, *, option: str) -> int:
     return value
 
 
-def parse_duration(text: str | int | float, *, option: str) -> float:
+def parse_duration(text: str | float, *, option: str) -> float:
     """Seconds from ``600``, ``"600s"``, ``"10min"``, ``"24h"``, ``"7d"``."""
     if isinstance(text, int | float):
         value = float(text)
@@ -91,6 +92,21 @@ def parse_percent(text: str | float, *, option: str) -> float:
             f"not a percentage: {text!r}", source=option, remedy="write a number from 0 to 100"
         )
     return value
+
+
+def parse_share(text: str | int, *, option: str) -> tuple[float, bool]:
+    """``"1%"`` as (0.01, True), ``"500"`` as (500.0, False): a share or a number."""
+    plain = str(text).strip()
+    is_share = plain.endswith("%")
+    try:
+        value = float(plain.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < (100.000001 if is_share else 10**15):
+        raise ConfigurationError(
+            f"not a number or a share: {text!r}", source=option, remedy="write 500 or 1%"
+        )
+    return (value / 100, True) if is_share else (value, False)
 
 
 class Secret:
@@ -127,29 +143,64 @@ class PrepareSettings:
     id_column: str | None = None
     """Column with the user id. Default: auth_user_id, customer_id, user_id or id."""
     active_column: str | None = None
-    """Column with the last activity. Default: last_active, last_active_at, last_seen,
-    last_seen_at, last_login or updated_at."""
+    """Column with the last activity. Default: the first of last_active, last_active_at,
+    last_seen, last_seen_at, last_login, updated_at."""
     active_within: str = "6mo"
     """Keep users active within this window before --as-of: 6mo, 26w, 180d, 12h."""
     as_of: str | None = None
     """End of the window: a date (00:00 in --timezone) or a time. Default: now."""
     timezone: str = "UTC"
     """Zone of dates and of times without an offset."""
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    """Unit of epoch numbers. Default: the one that makes every value plausible."""
     suppress: tuple[Path, ...] = ()
     """File of ids that must not be on the list; repeatable."""
+    suppress_column: str | None = None
+    """Column with the user id in the suppression files. Default: as for --id-column."""
+    delimiter: str | None = None
+    """Field delimiter of CSV. Default: a comma, a tab for .tsv."""
+    quote: str = '"'
+    """Quote character of CSV; empty when quotes mean nothing."""
+    encoding: str | None = None
+    """Encoding of CSV. Default: UTF-8."""
+    columns: tuple[str, ...] = ()
+    """Column names of CSV without a header; repeatable, in order."""
+    allow_truncated: bool = False
+    """Accept CSV without a final line break or with an open quote."""
+    max_rejects: str = "1%"
+    """Refuse the extracts when more rows than this cannot be used: a number or a share."""
+    format: Literal["jsonl", "csv"] = "jsonl"
+    """Format of the list."""
     max_bytes: int | str = MAX_LIST
-    """Size limit of the list."""
+    """Size limit of the list: bytes, 250MB or 280MiB."""
     on_overflow: Literal["fail", "keep-recent"] = "fail"
     """When the users do not fit: refuse, or keep those most recently active."""
+    min_users: int = 1
+    """Refuse a list of fewer users."""
     memory: int | str | None = None
-    """Memory for the work, above it disk is used. Default: a quarter of this machine's."""
+    """Memory for the work; beyond it disk is used. Default: a quarter of this machine's."""
     temp_dir: Path | None = None
-    """Folder for work on disk. Default: beside the list."""
+    """Folder for work on disk. Default: the folder of the list."""
 
     def __post_init__(self) -> None:
         parse_size(self.max_bytes, option="--max-bytes")
         if self.memory is not None:
             parse_size(self.memory, option="--memory")
+        parse_share(self.max_rejects, option="--max-rejects")
+        for option, text, most in (
+            ("--delimiter", self.delimiter or ",", 1),
+            ("--quote", self.quote, 1),
+        ):
+            if len(text) > most or not text.isascii() or text in ("\n", "\r"):
+                raise ConfigurationError(
+                    f"not one ASCII character: {text!r}",
+                    source=option,
+                    remedy="write one character",
+                )
+        if self.min_users < 1:
+            raise ConfigurationError(
+                "must be at least 1", source="--min-users", actual=self.min_users
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

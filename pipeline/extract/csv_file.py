@@ -93,6 +93,12 @@ class _Reader:
                 position=f"byte {head.index(0) + 1}",
                 remedy="name a CSV, JSONL or Parquet file; for UTF-16 say --encoding utf-16",
             )
+        if head.lstrip()[:1] == b"<":
+            raise InputError(
+                "a page of HTML or XML, not CSV",
+                source=self._place,
+                remedy="name a CSV or Parquet extract",
+            )
         if end < 0 and len(head) >= BLOCK:
             raise InputError(
                 "no line break where the header should end",
@@ -160,7 +166,7 @@ class _Reader:
         rejects = [Reject(row, WRONG_FIELD_COUNT) for row in skipped]
         rows = None
         if batch is None:
-            skipped = self._ragged[self._ragged_done :]
+            skipped = list(self._ragged[self._ragged_done :])
             rejects = [Reject(row, WRONG_FIELD_COUNT) for row in skipped]
             self._ragged_done = len(self._ragged)
             columns: list[pa.Array] = [pa.array([], pa.binary()) for _ in self._columns]
@@ -198,7 +204,9 @@ class _Reader:
                 remedy="check the quotes near that row",
             )
         return InputError(
-            "cannot be read as CSV", source=self._place, position=f"after row {self._next_row - 1:,}"
+            "cannot be read as CSV",
+            source=self._place,
+            position=f"after row {self._next_row - 1:,}",
         )
 
     def _check_end(self) -> None:

@@ -80,7 +80,7 @@ def _whole_floats(column: pa.Array) -> Marked:
     limit = 2.0 ** _EXACT_BITS[column.type.bit_width]
     column = column.cast(pa.float64())
     whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), limit))
-    lossy = pc.fill_null(pc.invert(whole), False)  # noqa: FBT003 - pyarrow's signature
+    lossy = pc.fill_null(pc.invert(whole), False)
     text = pc.if_else(lossy, None, column).cast(pa.int64()).cast(pa.string())
     return text, (lossy if pc.any(lossy).as_py() else None), LOSSY_NUMBER
 
@@ -90,7 +90,7 @@ def _whole_decimals(column: pa.Array) -> Marked:
     if kind.scale <= 0:
         whole = column.cast(pa.decimal256(min(kind.precision - kind.scale, 76), 0))
         return whole.cast(pa.string()), None, ""
-    lossy = pc.fill_null(pc.not_equal(pc.trunc(column), column), False)  # noqa: FBT003
+    lossy = pc.fill_null(pc.not_equal(pc.trunc(column), column), False)
     kept = pc.if_else(lossy, None, column)
     text = kept.cast(pa.decimal256(kind.precision, 0)).cast(pa.string())
     return text, (lossy if pc.any(lossy).as_py() else None), LOSSY_NUMBER

@@ -122,11 +122,15 @@ def _unreadable(error: OSError, name: object) -> BatchpubError:
 def open_file(place: Place) -> IO[bytes]:
     """The raw file, unbuffered; errors are typed."""
     if place.path == STDIN:
-        return cast("IO[bytes]", sys.stdin.buffer.raw)  # type: ignore[attr-defined]
+        return cast("IO[bytes]", _stdin())
     try:
         return Path(place.path).open("rb", buffering=0)
     except OSError as error:
         raise _unreadable(error, place) from error
+
+
+def _stdin() -> object:
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
 
 
 class _Counted(io.RawIOBase):
@@ -152,7 +156,7 @@ class _Counted(io.RawIOBase):
         return data
 
     def close(self) -> None:
-        if self._file is not getattr(sys.stdin.buffer, "raw", None):
+        if self._place.path != STDIN:
             self._file.close()
         super().close()
 
@@ -171,7 +175,9 @@ class ByteStream:
         self._counted = _Counted(self._file, place, start)
         self._counted.taken = len(start)
         self._source: IO[bytes] | pa.NativeFile = self._counted
-        self.codec = next((n for m, n in ((_GZIP, "gzip"), (_ZSTD, "zstd")) if start[:4].startswith(m)), None)
+        self.codec = next(
+            (n for m, n in ((_GZIP, "gzip"), (_ZSTD, "zstd")) if start[:4].startswith(m)), None
+        )
         if self.codec:
             import pyarrow as pa
 

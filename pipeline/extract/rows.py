@@ -28,11 +28,10 @@ def good_rows(
     moments, bad_times = (None, None) if times is None else times.read(columns[1])
     refused = list(rejects)
     keep: pa.Array | None = None
-    for bad, why in ((bad_ids, reason), (bad_times, UNREADABLE_TIME)):
-        if bad is None:
+    for mask, why in ((bad_ids, reason), (bad_times, UNREADABLE_TIME)):
+        if mask is None:
             continue
-        if keep is not None:
-            bad = pc.and_(bad, keep)  # a row is refused once, for the first reason
+        bad = mask if keep is None else pc.and_(mask, keep)  # refused once, for the first reason
         numbers = _numbers(first_row, rows, len(ids)).filter(bad)
         refused += [Reject(row, why) for row in numbers.to_pylist()]
         good = pc.invert(bad)

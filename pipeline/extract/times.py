@@ -55,7 +55,9 @@ class TimeReader:
             ZoneInfo(timezone)
         except (KeyError, ValueError, OSError) as error:
             raise ConfigurationError(
-                f"unknown time zone: {timezone!r}", source="--timezone", remedy="write Europe/Prague"
+                f"unknown time zone: {timezone!r}",
+                source="--timezone",
+                remedy="write Europe/Prague",
             ) from error
         self._timezone, self._unit = timezone, unit
         self._now_us, self._source = now_us, source
@@ -140,7 +142,8 @@ class TimeReader:
         text = pl.Series("text", column).cast(pl.String).str.strip_chars(" \t\u00a0")
         frame = pl.DataFrame({"text": text}).with_columns(
             pl.when(
-                pl.col("text").is_in(["", *BLANK_WORDS]) | pl.col("text").str.starts_with("0000-00-00")
+                pl.col("text").is_in(["", *BLANK_WORDS])
+                | pl.col("text").str.starts_with("0000-00-00")
             )
             .then(None)
             .otherwise(pl.col("text"))
@@ -228,9 +231,7 @@ def _naive() -> pl.Expr:
         pl.col("minute").fill_null("00"),
         pl.col("second").fill_null("00"),
     ).str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
-    fraction = (
-        pl.col("part").str.slice(0, 6).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
-    )
+    fraction = pl.col("part").str.slice(0, 6).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
     # chrono reads second 60 as a leap second of the minute before; nobody was active then.
     real = pl.col("second").fill_null("00") < "60"
     return pl.when(real).then(clock + pl.duration(microseconds=fraction)).alias("naive")
@@ -240,16 +241,17 @@ def _offset(zone: pl.Series) -> pl.Series:
     """``+02:00``, ``-0730``, ``+02``, ``Z`` to a Duration."""
     digits = zone.str.replace_all(r"[^0-9]", "").str.pad_end(4, "0")
     minutes = digits.str.slice(0, 2).cast(pl.Int64) * 60 + digits.str.slice(2, 2).cast(pl.Int64)
-    sign = pl.select(
-        pl.when(pl.lit(zone).str.starts_with("-")).then(-1).otherwise(1)
-    ).to_series()
+    sign = pl.select(pl.when(pl.lit(zone).str.starts_with("-")).then(-1).otherwise(1)).to_series()
     return (minutes * sign * 60_000_000).cast(pl.Duration("us"))
 
 
 def _only_utf8(column: pa.Array) -> pa.Array:
     """The column with what is not UTF-8 made unreadable as a time."""
     return pa.array(
-        [None if v is None else v.decode("utf-8", "replace") for v in column.cast(pa.binary()).to_pylist()],
+        [
+            None if v is None else v.decode("utf-8", "replace")
+            for v in column.cast(pa.binary()).to_pylist()
+        ],
         pa.large_string(),
     )
 

@@ -1,0 +1,208 @@
+"""The embedded engine: applies the audience rules with polars, in bounded memory.
+
+Every batch is classified, its candidates go to the partition of their id; then, part by part,
+the latest row of each user is kept, suppressed users are taken out, and the rest is put in
+recency order. One path for a thousand rows and for a billion.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.audience.rules import DROPPED, REASONS, AudienceRules, IdShape, classify, is_plain
+from pipeline.audience.rules import latest as latest_per_user
+from pipeline.engine.partitions import PartitionStore
+from pipeline.engine.recency import RecencyOrder
+from pipeline.extract.batch import ExtractBatch, Reject
+from pipeline.extract.places import Place
+from pipeline.records import SourceFingerprint
+
+__all__ = ["Counts", "PolarsEngine", "Reject"]
+
+_TIME: Final = pl.Datetime("us", "UTC")
+_CANDIDATE: Final = REASONS.index("candidate")
+# What a part costs while its users are found, per byte of its rows; seen, not derived.
+_PART_FACTOR: Final = 8
+_PENDING_MOST: Final = 128 * 1024 * 1024  # more in memory gains nothing: the disk is a file cache
+
+OnRejects = Callable[[Place, Sequence[Reject]], None]
+
+
+@dataclass(slots=True)
+class Counts:
+    """Rows and users, counted once each."""
+
+    rows: int = 0
+    candidates: int = 0
+    users: int = 0
+    suppressed_users: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    first_reject: tuple[Place, int] | None = None
+    places: dict[Place, int] = field(default_factory=dict)
+
+    @property
+    def fingerprints(self) -> tuple[SourceFingerprint, ...]:
+        """The files read, with their rows."""
+        return tuple(place.fingerprint(rows) for place, rows in self.places.items())
+
+
+class PolarsEngine:
+    """One selection: `suppress` and `take` batches, then ask for `ordered` users.
+
+    Args:
+        rules: Who is on the list.
+        memory: Bytes this selection may work with, the libraries' own memory not counted.
+        folder: Where temporary files go when memory does not suffice.
+        input_bytes: About how many bytes of rows will come; decides the number of parts.
+        on_rejects: Told of every refused row.
+    """
+
+    def __init__(
+        self,
+        rules: AudienceRules,
+        *,
+        memory: int,
+        folder: Path,
+        input_bytes: int,
+        on_rejects: OnRejects,
+    ) -> None:
+        self.counts = Counts()
+        self._rules, self._on_rejects = rules, on_rejects
+        part = max(memory // (_PART_FACTOR * 4), 1)
+        count = min(max(16, 1 << max(0, (input_bytes // part).bit_length())), 256)
+        pending = min(memory // _PART_FACTOR, _PENDING_MOST)
+        self._stack = ExitStack()
+        self._candidates = self._store(count, pending, folder, "candidates")
+        self._suppressed = self._store(count, pending // 2, folder, "suppressed")
+
+    def _store(self, count: int, pending: int, folder: Path, name: str) -> PartitionStore:
+        store = PartitionStore(count=count, pending_bytes=pending, folder=folder, name=name)
+        return self._stack.enter_context(store)
+
+    def suppress(self, batches: Iterable[ExtractBatch]) -> Counter[str]:
+        """Ids that must not be on the list; gives back the counts of unusable rows."""
+        unusable: Counter[str] = Counter()
+        for batch in batches:
+            unusable.update(reject.reason for reject in batch.rejects)
+            frame = pl.DataFrame({"id": _series(batch.ids, pl.String)})
+            self._suppressed.add(frame.drop_nulls().unique())
+        return unusable
+
+    def take(self, batch: ExtractBatch) -> None:
+        """Classify the rows of one batch and keep its candidates."""
+        counts = self.counts
+        rows = len(batch.ids)
+        counts.rows += rows + len(batch.rejects)
+        counts.places[batch.place] = counts.places.get(batch.place, 0) + rows + len(batch.rejects)
+        self._refuse(batch.place, batch.rejects)
+        if not rows:
+            return
+        ids = batch.ids
+        frame = pl.DataFrame(
+            {
+                "id": _series(ids, pl.String),
+                "time": pl.Series([None], dtype=_TIME).new_from_index(0, rows)
+                if batch.times is None
+                else _series(batch.times, _TIME),
+            }
+        )
+        frame = classify(frame, self._rules, _shape(ids))
+        wanted = frame.filter(pl.col("reason") == _CANDIDATE).drop("reason")
+        counts.candidates += wanted.height
+        self._candidates.add(wanted)
+        if wanted.height < rows:
+            self._count_unwanted(batch, frame["reason"])
+
+    def _count_unwanted(self, batch: ExtractBatch, reasons: pl.Series) -> None:
+        refused: list[int] = []
+        for code, count in reasons.value_counts(name="n").iter_rows():
+            name = REASONS[code]
+            if code == _CANDIDATE:
+                continue
+            if name in DROPPED:
+                self.counts.dropped[name] += count
+            else:
+                refused.append(code)
+        if refused:
+            self._refuse(batch.place, list(_named_rows(batch, reasons, refused)))
+
+    def _refuse(self, place: Place, rejects: Sequence[Reject]) -> None:
+        if rejects:
+            self.counts.rejects.update(reject.reason for reject in rejects)
+            if self.counts.first_reject is None:
+                self.counts.first_reject = (place, min(reject.row for reject in rejects))
+            self._on_rejects(place, rejects)
+
+    def order(self, *, max_bytes: int, line_overhead: int) -> RecencyOrder:
+        """Latest row per user, suppressed users out, ready to be read in recency order."""
+        found = RecencyOrder(max_bytes=max_bytes, line_overhead=line_overhead)
+        spilled = self._candidates.spilled or self._suppressed.spilled
+        count = self._candidates.count if spilled else 1
+        gone = self._suppressed.parts(count)
+        # Pools keep what they freed; parts come next and need it.
+        pa.default_memory_pool().release_unused()
+        for part in self._candidates.parts(count):
+            users = latest_per_user(part.lazy()).collect(engine="streaming")
+            del part
+            self.counts.users += users.height
+            suppressed = next(gone, None)
+            if suppressed is not None and suppressed.height:
+                kept = users.join(suppressed.unique(), on="id", how="anti")
+                self.counts.suppressed_users += users.height - kept.height
+                users = kept
+            found.add(users.select("id", "time"))
+        return found
+
+    def close(self) -> None:
+        """Remove temporary files."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _named_rows(batch: ExtractBatch, reasons: pl.Series, codes: list[int]) -> Iterator[Reject]:
+    at = reasons.is_in(codes).arg_true()
+    for index, code in zip(at, reasons.gather(at), strict=True):
+        row = batch.first_row + index if batch.rows is None else batch.rows[index].as_py()
+        yield Reject(row, REASONS[code], None)
+
+
+def _shape(ids: pa.Array) -> IdShape:
+    """What can be said of all ids at once, from the Arrow buffers."""
+    if ids.null_count:
+        return IdShape()
+    bounds = pc.min_max(pc.binary_length(ids)).as_py()
+    first, last = ids.offset, ids.offset + len(ids)
+    width = 8 if pa.types.is_large_string(ids.type) else 4
+    _, offsets, data = ids.buffers()
+    if data is None:
+        return IdShape()
+    start, end = (
+        int.from_bytes(memoryview(offsets)[n * width : (n + 1) * width], "little")
+        for n in (first, last)
+    )
+    return IdShape(is_plain(memoryview(data)[start:end]), bounds["min"], bounds["max"])
+
+
+def _series(array: pa.Array, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+    return pl.Series(array, dtype=dtype) if len(array) else pl.Series([], dtype=dtype)

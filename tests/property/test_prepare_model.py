@@ -1,0 +1,124 @@
+"""`prepare` equals a short pure-Python model, byte for byte, however it is fed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from pipeline.extract import csv_file, parquet_file
+from pipeline.preparation import Preparation
+from pipeline.settings import PrepareSettings
+
+AS_OF = datetime(2026, 11, 23, tzinfo=UTC)
+START = datetime(2026, 5, 23, tzinfo=UTC)
+NULL_WORDS = {"NULL", "null", "None", "nan", r"\N", "#N/A", "undefined"}
+
+ids = st.one_of(
+    st.sampled_from(["u1", "u2", "00123", "123", "123.0", "1e5", "a b", 'q"q', "c,c", "é", "e\u0301"]),
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=12),
+)
+moments = st.one_of(
+    st.none(),
+    st.sampled_from(
+        [START, START - timedelta(microseconds=1), AS_OF, AS_OF + timedelta(days=1)]
+    ),
+    st.datetimes(
+        min_value=datetime(2026, 4, 1), max_value=datetime(2026, 11, 24)  # noqa: DTZ001
+    ).map(lambda moment: moment.replace(tzinfo=UTC)),
+)
+Row = tuple[str, datetime | None]
+tables = st.lists(st.tuples(ids, moments), max_size=40)
+
+
+def model(rows: list[Row], suppressed: set[str], max_bytes: int) -> bytes:
+    newest: dict[str, datetime] = {}
+    for user, moment in rows:
+        blank = not user.strip("\u00a0\u200b\u2060\ufeff \t\r\n") or user.isspace()
+        if blank or user in NULL_WORDS or moment is None or not START <= moment:
+            continue
+        newest[user] = max(newest.get(user, moment), moment)
+    order = sorted(newest, key=lambda user: user.encode())
+    order.sort(key=lambda user: newest[user], reverse=True)
+    out = b""
+    for user in order:
+        if user in suppressed:
+            continue
+        line = json.dumps({"auth_user_id": user}, ensure_ascii=False, separators=(",", ":"))
+        if len(out) + len(line.encode()) + 1 > max_bytes:
+            break
+        out += line.encode() + b"\n"
+    return out
+
+
+def write_csv(path: Path, rows: list[Row]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["email", "customer_id", "last_active"])
+        for user, moment in rows:
+            writer.writerow(["x@example.com", user, moment.isoformat() if moment else ""])
+
+
+def write_parquet(path: Path, rows: list[Row]) -> None:
+    table = pa.table(
+        {
+            "customer_id": pa.array([user for user, _ in rows], pa.string()),
+            "last_active": pa.array([moment for _, moment in rows], pa.timestamp("us", "UTC")),
+        }
+    )
+    pq.write_table(table, path, row_group_size=7)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+@given(data=st.data())
+def test_any_split_of_any_rows_gives_the_bytes_of_the_model(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    files = data.draw(st.lists(tables, min_size=1, max_size=4), label="files")
+    suppressed = set(data.draw(st.lists(ids.filter(lambda user: bool(user.strip()))), label="gone"))
+    formats = data.draw(st.lists(st.sampled_from(["csv", "parquet"]), min_size=4, max_size=4))
+    memory = data.draw(st.sampled_from([1, 2_000, 10**9]), label="memory")
+    max_bytes = data.draw(st.sampled_from([21, 60, 300, 10**6]), label="max_bytes")
+    folder = tmp_path_factory.mktemp("model")
+    paths = []
+    for number, (rows, kind) in enumerate(zip(files, formats, strict=False)):
+        path = folder / f"{number}.{kind}"
+        (write_csv if kind == "csv" else write_parquet)(path, rows)
+        paths.append(str(path))
+    options: dict[str, Any] = {}
+    if suppressed:
+        with (folder / "gone.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["customer_id"], *([one] for one in sorted(suppressed))])
+        options["suppress"] = (folder / "gone.csv",)
+    everything = [row for rows in files for row in rows]
+    wanted = model(everything, suppressed, max_bytes)
+    out = folder / "list.jsonl"
+    asked = PrepareSettings(
+        as_of="2026-11-23",
+        memory=memory,
+        max_bytes=max_bytes,
+        on_overflow="keep-recent",
+        max_rejects="100%",
+        **options,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_file, "BLOCK", data.draw(st.sampled_from([4096, 65536])))
+        patch.setattr(parquet_file, "BATCH_ROWS", data.draw(st.sampled_from([1, 3, 1000])))
+        order = data.draw(st.permutations(paths))
+        with Preparation(order, out, asked) as preparation:
+            preparation.suppress()
+            preparation.select(lambda progress: None)
+            preparation.write(lambda progress: None)
+            if wanted:
+                preparation.publish()
+
+    assert wanted == (out.read_bytes() if out.exists() else b"")
+    assert [] == [one.name for one in folder.iterdir() if one.name.startswith(".")]
