@@ -33,8 +33,7 @@ class _StopRequests:
         """Raise what `number` means, unless the clean-up of an earlier stop is under way."""
         del frame
         now = time.monotonic()
-        # polars answers Ctrl-C with a KeyboardInterrupt of its own, before this handler is run.
-        under_way = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+        under_way = _stop_under_way(sys.exc_info()[1])
         if now - self._raised_at < _GRACE_S:
             return
         self._raised_at = now
@@ -85,6 +84,19 @@ def guarded(run: Callable[[], int]) -> int:
         _ignore_stops()
         code = 143 if isinstance(stop, Terminated) else 130
     return code
+
+
+def _stop_under_way(handled: BaseException | None) -> bool:
+    """Whether the code that was interrupted is itself the clean-up of a stop.
+
+    A library may have raised the KeyboardInterrupt on its own account, or a lost one is being
+    repeated although it did get through.
+    """
+    while handled is not None:
+        if isinstance(handled, KeyboardInterrupt):
+            return True
+        handled = handled.__context__
+    return False
 
 
 def _ignore_stops() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
@@ -14,6 +13,7 @@ _Row: TypeAlias = tuple[str, str]
 
 # An export names its own recommendation types, as many as it likes.
 _PARTS: Final = 12
+_ANSWER: Final = 66
 
 
 def summary_lines(summary: object) -> list[str]:
@@ -79,7 +79,7 @@ def _prepare(done: PrepareSummary) -> list[str]:
 def _upload(done: UploadSummary) -> list[str]:
     facts = [
         ("to", done.target),
-        ("answer", textwrap.shorten(f"{done.status} {done.server_said}", 66, placeholder=" …")),
+        ("answer", _cut(f"{done.status} {done.server_said}".rstrip())),
         ("attempts", count(done.attempts)),
         ("size", size(done.bytes)),
         ("sha256", done.sha256),
@@ -134,6 +134,10 @@ def _coverage(done: ExportSummary) -> list[_Row]:
         ("  missing", count(done.missing_users or 0)),
         ("  not uploaded", count(done.unexpected_users or 0)),
     ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _ANSWER else text[: _ANSWER - 1].rstrip() + "…"
 
 
 def _if_any(label: str, number: int) -> list[_Row]:
