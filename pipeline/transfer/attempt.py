@@ -17,8 +17,8 @@ import aiohttp
 from yarl import URL
 
 from pipeline.errors import TryLaterError
-from pipeline.limits import MAX_ANSWER
 from pipeline.settings import Secret
+from pipeline.transfer.answers import first_values, read_text
 from pipeline.transfer.body import ListBody
 from pipeline.transfer.failures import FOREIGN, failure_of
 from pipeline.transfer.session import open_session
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt", "Request", "Signer"]
 
-# A status is all that is needed; its text is worth this many seconds.
-_ANSWER_TEXT_S: Final = 10.0
 # RFC 9110 §10.1.1: a client does not wait for consent for ever.
 _CONSENT_S: Final = 2.0
 _RATE_SAMPLES: Final = 20
@@ -151,8 +149,8 @@ class Attempt:
             phase = self.phase if self._flushed() else Phase.SENDING
             answer = Answer(
                 status=response.status,
-                headers=_first_values(response),
-                body=await _read_text(response),
+                headers=first_values(response),
+                body=await read_text(response),
                 received_at=request.signer.clock(),
             )
         if self._body.error is not None:
@@ -256,22 +254,3 @@ class Attempt:
 def _give_consent(waiter: asyncio.Future[Any]) -> None:
     if not waiter.done():
         waiter.set_result(True)
-
-
-def _first_values(response: aiohttp.ClientResponse) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for name, value in response.headers.items():
-        values.setdefault(name.lower(), value)
-    return values
-
-
-async def _read_text(response: aiohttp.ClientResponse) -> bytes:
-    """The beginning of the answer's body; one that breaks off or lingers changes nothing."""
-    text = bytearray()
-    try:
-        async with asyncio.timeout(_ANSWER_TEXT_S):
-            while len(text) < MAX_ANSWER and (chunk := await response.content.readany()):
-                text += chunk
-    except FOREIGN:
-        return bytes(text[:MAX_ANSWER])
-    return bytes(text[:MAX_ANSWER])

@@ -17,10 +17,16 @@ import aiohttp
 from pipeline.errors import BatchpubError, ConfigurationError, MachineError, RemoteError
 from pipeline.wire.answer import Failure, Phase, judge_silence
 
-__all__ = ["FOREIGN", "failure_of"]
+__all__ = ["FOREIGN", "NOT_CONNECTED", "failure_of"]
 
 # Everything the library lets through besides errors of our own. TimeoutError is an OSError.
 FOREIGN = (aiohttp.ClientError, OSError)
+# Those that can only come before a connection stands.
+NOT_CONNECTED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+)
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _NAMELESS = {getattr(socket, "EAI_NONAME", None), getattr(socket, "EAI_NODATA", None)}

@@ -1,0 +1,315 @@
+"""Downloading an export while it is parsed: resumed after a break, never two versions mixed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from pipeline.errors import BatchpubError, ConfigurationError, RemoteError, TryLaterError
+from pipeline.records import DownloadSummary, OnProgress, Progress, ignore_progress
+from pipeline.settings import FetchSettings, Secret, parse_duration, parse_size
+from pipeline.transfer.answers import first_values, read_text
+from pipeline.transfer.decode import ACCEPTED
+from pipeline.transfer.failures import FOREIGN, NOT_CONNECTED, failure_of
+from pipeline.transfer.feeder import Feeder, FeedStoppedError
+from pipeline.transfer.session import open_session, proxy_for, run, tls_context
+from pipeline.wire.address import check_url, join_url, same_origin, shown_url
+from pipeline.wire.answer import Answer, Failure, Phase, final_error, judge_answer
+from pipeline.wire.representation import Representation
+from pipeline.wire.retry import RetryPolicy, Stop, next_step
+
+__all__ = ["download"]
+
+_log = logging.getLogger(__name__)
+_MAX_REDIRECTS: Final = 5
+# The last look at the version is a courtesy: it may not cost more than this.
+_VERSION_S: Final = 10.0
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# These belong to the transfer itself.
+_RESERVED: Final = frozenset(
+    {"host", "range", "if-range", "accept-encoding", "content-length", "transfer-encoding",
+     "connection", "expect"}
+)  # fmt: skip
+
+
+def download(
+    url: str,
+    feed: Callable[[bytes], None],
+    settings: FetchSettings,
+    *,
+    credentials: Mapping[str, Secret] | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> DownloadSummary:
+    """Fetch `url` and feed its decoded bytes; on return every byte was fed.
+
+    Args:
+        url: Address of the export.
+        feed: Takes the next bytes; called in one thread of its own, in order, and never for two
+            versions of the export. What it raises ends the download and comes out unchanged.
+        settings: Deadlines and limits.
+        credentials: Request headers by name, such as ``Authorization``; sent to the address's own
+            scheme, host and port only.
+        on_progress: Told after each block; called in the event loop, so it must not linger.
+
+    Raises:
+        ConfigurationError: an address or header that cannot be used.
+        InputError: the export is damaged or too large.
+        RemoteError: the server refused, or redirects elsewhere.
+        TryLaterError: no whole export within the attempts and the deadline, or it changed.
+    """
+    check_url(url, option="URL")
+    arriving = _Download(url, feed, settings, _checked(credentials or {}), on_progress)
+    try:
+        return run(arriving.run())
+    except FeedStoppedError:
+        stopped = arriving.feeder.error
+    finally:
+        arriving.feeder.close()
+    if stopped is None:
+        raise AssertionError("a feed stopped without an error")
+    raise stopped
+
+
+class _StartOverError(Exception):
+    """A range does not fit what came before: the next attempt begins at the first byte."""
+
+
+class _Download:
+    """Attempts at one export, each going on where the one before broke off."""
+
+    def __init__(
+        self,
+        url: str,
+        feed: Callable[[bytes], None],
+        settings: FetchSettings,
+        headers: dict[str, str],
+        on_progress: OnProgress,
+    ) -> None:
+        self._url = url
+        self._shown = shown_url(url)
+        self._headers = headers
+        self._on_progress = on_progress
+        self._deadline_s = parse_duration(settings.deadline, option="--deadline")
+        self._stall_s = parse_duration(settings.stall_timeout, option="--stall-timeout")
+        self._connect_s = parse_duration(settings.connect_timeout, option="--connect-timeout")
+        self._policy = RetryPolicy(
+            max_attempts=settings.max_attempts,
+            base_s=parse_duration(settings.retry_wait, option="--retry-wait"),
+        )
+        self._tls: ssl.SSLContext | bool = tls_context(url, settings.ca_file)
+        self._proxy = proxy_for(url)
+        max_bytes = parse_size(settings.max_expanded, option="--max-expanded")
+        self.feeder = Feeder(feed, source=self._shown, max_bytes=max_bytes)
+        self._version: Representation | None = None
+        self._offset = 0  # bytes of this version received
+        self._received = 0  # bytes received in all
+        self._furthest = 0
+
+    async def run(self) -> DownloadSummary:
+        """Try until the export is whole."""
+        began_at = time.monotonic()
+        try:
+            async with asyncio.timeout(self._deadline_s) as limit:
+                status, attempts = await self._attempts(began_at + self._deadline_s)
+                await self._check_version()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise TryLaterError(
+                "the deadline passed before the export was whole",
+                source=self._shown,
+                position=f"byte {self._offset:,}",
+                limit=f"{self._deadline_s:g} s",
+                remedy="raise --deadline, or try again later; nothing was changed",
+            ) from error
+        version = self._version
+        return DownloadSummary(
+            url=self._shown,
+            status=status,
+            received=self._received,
+            bytes=self.feeder.fed,
+            attempts=attempts,
+            etag=version.etag if version else None,
+            last_modified=version.last_modified if version else None,
+            duration_s=time.monotonic() - began_at,
+        )
+
+    async def _attempts(self, deadline_at: float) -> tuple[int, int]:
+        attempts = fruitless = 0
+        while True:
+            attempts += 1
+            fruitless += 1
+            outcome = await self._attempt()
+            if isinstance(outcome, int):
+                return outcome, attempts
+            if self._offset > self._furthest:
+                self._furthest = self._offset
+                fruitless = 1
+            step = next_step(
+                self._policy,
+                attempt=fruitless,
+                retryable=outcome.retryable,
+                time_left_s=deadline_at - time.monotonic(),
+                jitter=secrets.SystemRandom().random(),
+                retry_after_s=outcome.retry_after_s,
+            )
+            if isinstance(step, Stop):
+                why = "the deadline leaves no time for another" if step is Stop.NO_TIME else None
+                raise final_error(outcome, uncertain=None, attempts=attempts, why=why)
+            _log.info("attempt %d: %s", attempts, outcome.error.message)
+            await asyncio.sleep(step.seconds)
+
+    async def _attempt(self) -> int | Failure:
+        """One exchange: the status of success, or what went wrong."""
+        try:
+            async with self._session() as session:
+                url = self._url
+                for _ in range(_MAX_REDIRECTS + 1):
+                    async with self._get(session, url, "GET") as response:
+                        headers = first_values(response)
+                        if response.status in _REDIRECTS:
+                            url = self._redirected(url, response.status, headers)
+                            continue
+                        return await self._receive(response, headers)
+            return self._refused(f"more than {_MAX_REDIRECTS} redirects")
+        except _StartOverError:
+            self._forget()
+            return Failure(error=self._broken_range(), retryable=True)
+        except BatchpubError as error:
+            return Failure(error=error, retryable=False)
+        except FOREIGN as error:
+            await self.feeder.drain()
+            phase = Phase.CONNECTING if isinstance(error, NOT_CONNECTED) else Phase.SENDING
+            return failure_of(error, phase=phase, source=self._shown)
+
+    def _session(self) -> aiohttp.ClientSession:
+        return open_session(
+            tls=self._tls, connect_timeout_s=self._connect_s, read_timeout_s=self._stall_s
+        )
+
+    def _get(
+        self, session: aiohttp.ClientSession, url: str, method: str
+    ) -> aiohttp.client._RequestContextManager:
+        headers = {**self._headers, "Accept-Encoding": ACCEPTED}
+        version = self._version
+        if method == "GET" and self._offset and version is not None and version.validator:
+            headers["Range"] = f"bytes={self._offset}-"
+            headers["If-Range"] = version.validator
+        return session.request(
+            method,
+            URL(url, encoded=True),
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxy,
+        )
+
+    async def _receive(
+        self, response: aiohttp.ClientResponse, headers: Mapping[str, str]
+    ) -> int | Failure:
+        status = response.status
+        resuming = self._offset > 0 and self._version is not None and self._version.validator
+        if status == 206 and resuming and self._version is not None:
+            if not self._version.continued_by(headers, offset=self._offset):
+                raise _StartOverError
+        elif status == 416 and resuming:
+            raise _StartOverError
+        elif status == 200:
+            self._check_framing(headers)
+            self._version = Representation.of(headers)
+            self._offset = 0
+            await self.feeder.begin(self._version.coding)
+        else:
+            answer = Answer(
+                status=status,
+                headers=headers,
+                body=await read_text(response),
+                received_at=time.time(),
+            )
+            judged = judge_answer(answer, phase=Phase.SENT, source=self._shown)
+            return judged or self._refused(f"the server answered {status} instead of the export")
+        while block := await response.content.readany():
+            self._offset += len(block)
+            self._received += len(block)
+            await self.feeder.push(block)
+            self._on_progress(
+                Progress(stage="fetch", done=self._offset, total=self._version.length)
+            )
+        if self._version.length not in {None, self._offset}:
+            raise aiohttp.ClientPayloadError  # as aiohttp itself does when it sees it
+        await self.feeder.end()
+        return status
+
+    def _redirected(self, url: str, status: int, headers: Mapping[str, str]) -> str:
+        """Where to go on; another scheme, host or port is refused."""
+        target = join_url(url, headers.get("location", ""))
+        if not headers.get("location") or target is None or not same_origin(url, target):
+            answer = Answer(status=status, headers=headers, body=b"", received_at=time.time())
+            judged = judge_answer(answer, phase=Phase.SENT, source=self._shown)
+            raise judged.error if judged else AssertionError("a redirect is no success")
+        check_url(target, option="URL")
+        return target
+
+    def _check_framing(self, headers: Mapping[str, str]) -> None:
+        """Without a length, the end of the connection and the end of the export look the same."""
+        chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        if not chunked and "content-length" not in headers:
+            raise RemoteError(
+                "the server does not say how long the export is",
+                source=self._shown,
+                remedy="download it another way, check it, and use batchpub parse",
+            )
+
+    async def _check_version(self) -> None:
+        """Ask once more: an export that was rewritten in place may have been read half and half."""
+        version = self._version
+        if version is None or (version.etag is None and version.last_modified is None):
+            return
+        try:
+            async with (
+                asyncio.timeout(min(_VERSION_S, self._stall_s)),
+                self._session() as session,
+                self._get(session, self._url, "HEAD") as response,
+            ):
+                changed = response.status == 200 and version.differs_from(first_values(response))
+        except FOREIGN as error:
+            # The export is whole; a server that does not know HEAD says nothing against it.
+            _log.info("the version could not be checked: %s", type(error).__name__)
+            return
+        if changed:
+            raise TryLaterError(
+                "the export was replaced while it was being read",
+                source=self._shown,
+                remedy="fetch it again; nothing was changed",
+            )
+
+    def _forget(self) -> None:
+        self._version = None
+        self._offset = 0
+
+    def _broken_range(self) -> TryLaterError:
+        return TryLaterError("the server does not go on where it broke off", source=self._shown)
+
+    def _refused(self, message: str) -> Failure:
+        return Failure(error=RemoteError(message, source=self._shown), retryable=False)
+
+
+def _checked(credentials: Mapping[str, Secret]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, secret in credentials.items():
+        value = secret.reveal()
+        if not _HEADER.fullmatch(name) or name.lower() in _RESERVED:
+            raise ConfigurationError("not a header that can be set", source=name)
+        if not value.isascii() or not value.isprintable():
+            raise ConfigurationError("the header's value is not printable ASCII", source=name)
+        headers[name] = value
+    return headers
