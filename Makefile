@@ -2,17 +2,48 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+OUT ?= demo-out
+ROWS ?= 20000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench sample clean golden
+.PHONY: help setup demo test check lint bench sample golden clean
 
-help: ## show the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+help: ## show these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## make .venv with exact versions and the command batchpub
+setup: $(STAMP) ## make .venv with exact versions and the command .venv/bin/batchpub
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "batchpub needs Python 3.11 or newer")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "installing into .venv"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
+
+demo: setup ## one night on the sample data against the local sandbox
+	@$(BIN)/python sample_data/demo.py $(OUT)
+
+test: setup ## the tests, about a minute
+	@$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+lint: setup ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: lint ## what CI runs: lint and every test
+	@$(BIN)/python -m pytest -n 2
+
+bench: setup ## the comparisons with other tools, on generated data
+	@$(BIN)/python -m benchmarks
+
+sample: setup ## big inputs in bench-data: make sample ROWS=20000000
+	@$(BIN)/python -m benchmarks.workloads sample --rows $(ROWS) --out bench-data
+
+golden: setup ## rewrite the golden files; read the diff
+	@$(BIN)/python -m pytest -q tests/golden --golden-update
+
+clean: ## remove .venv, caches and generated files
+	@rm -rf .venv demo-out bench-data build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -53,8 +53,8 @@ class BatchpubError(Exception):
         source: object = None,
         position: str | None = None,
         remedy: str | None = None,
-        limit: int | float | str | None = None,
-        actual: int | float | str | None = None,
+        limit: float | str | None = None,
+        actual: float | str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from pipeline.errors import BatchpubError, ConfigurationError, MachineError
 
@@ -103,7 +103,7 @@ class PendingFile:
     def rename(self) -> None:
         """Let the file appear at its name; `sync` comes first."""
         with machine_errors(self.target, "publish"):
-            os.replace(self.path, self._resolved)
+            self.path.replace(self._resolved)
             self._done = True
             folder = os.open(self._resolved.parent, os.O_RDONLY)
             try:
@@ -120,7 +120,7 @@ class PendingFile:
             finally:
                 self.path.unlink(missing_ok=True)
 
-    def __enter__(self) -> PendingFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -148,5 +148,3 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
-
-

@@ -84,7 +84,7 @@ class Row:
 
 
 def _random(stream: int) -> Random:
-    return Random(SEED + stream)  # noqa: S311 - nothing here is secret
+    return Random(SEED + stream)
 
 
 def _below(rng: Random, limit: int) -> int:

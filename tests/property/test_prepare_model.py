@@ -23,16 +23,17 @@ START = datetime(2026, 5, 23, tzinfo=UTC)
 NULL_WORDS = {"NULL", "null", "None", "nan", r"\N", "#N/A", "undefined"}
 
 ids = st.one_of(
-    st.sampled_from(["u1", "u2", "00123", "123", "123.0", "1e5", "a b", 'q"q', "c,c", "é", "e\u0301"]),
+    st.sampled_from(
+        ["u1", "u2", "00123", "123", "123.0", "1e5", "a b", 'q"q', "c,c", "é", "e\u0301"]
+    ),
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=12),
 )
 moments = st.one_of(
     st.none(),
-    st.sampled_from(
-        [START, START - timedelta(microseconds=1), AS_OF, AS_OF + timedelta(days=1)]
-    ),
+    st.sampled_from([START, START - timedelta(microseconds=1), AS_OF, AS_OF + timedelta(days=1)]),
     st.datetimes(
-        min_value=datetime(2026, 4, 1), max_value=datetime(2026, 11, 24)  # noqa: DTZ001
+        min_value=datetime(2026, 4, 1),
+        max_value=datetime(2026, 11, 24),
     ).map(lambda moment: moment.replace(tzinfo=UTC)),
 )
 Row = tuple[str, datetime | None]
@@ -43,7 +44,7 @@ def model(rows: list[Row], suppressed: set[str], max_bytes: int) -> bytes:
     newest: dict[str, datetime] = {}
     for user, moment in rows:
         blank = not user.strip("\u00a0\u200b\u2060\ufeff \t\r\n") or user.isspace()
-        if blank or user in NULL_WORDS or moment is None or not START <= moment:
+        if blank or user in NULL_WORDS or moment is None or not moment >= START:
             continue
         newest[user] = max(newest.get(user, moment), moment)
     order = sorted(newest, key=lambda user: user.encode())
@@ -77,7 +78,9 @@ def write_parquet(path: Path, rows: list[Row]) -> None:
     pq.write_table(table, path, row_group_size=7)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80
+)
 @given(data=st.data())
 def test_any_split_of_any_rows_gives_the_bytes_of_the_model(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -121,4 +124,4 @@ def test_any_split_of_any_rows_gives_the_bytes_of_the_model(
                 preparation.publish()
 
     assert wanted == (out.read_bytes() if out.exists() else b"")
-    assert [] == [one.name for one in folder.iterdir() if one.name.startswith(".")]
+    assert [one.name for one in folder.iterdir() if one.name.startswith(".")] == []
