@@ -56,15 +56,15 @@ except KeyboardInterrupt as error:
 """
 
 
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "stalled upload"])
 @pytest.mark.parametrize(
-    ("number", "handler", "expected"),
+    ("number", "handler", "expected", "busy"),
     [
-        (signal.SIGINT, "", "KeyboardInterrupt"),
-        (signal.SIGTERM, "", "Terminated"),
-        (signal.SIGTERM, "handler", "Terminated"),
+        (signal.SIGINT, "", "KeyboardInterrupt", False),
+        (signal.SIGINT, "", "KeyboardInterrupt", True),
+        (signal.SIGTERM, "", "Terminated", False),
+        (signal.SIGTERM, "handler", "Terminated", True),
     ],
-    ids=["ctrl-c", "sigterm", "sigterm with a handler"],
+    ids=["ctrl-c", "ctrl-c while stalled", "sigterm", "sigterm with a handler while stalled"],
 )
 def test_a_signal_ends_it_cleanly(
     tmp_path: Path, number: signal.Signals, handler: str, expected: str, busy: bool
