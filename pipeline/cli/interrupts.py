@@ -2,7 +2,8 @@
 
 Strategy: the first signal raises; a second within the grace period is ignored, because whoever
 stops a program often asks twice (an impatient hand, a supervisor's SIGTERM after the terminal's
-SIGINT) and the second exception would cut short the clean-up that the first one started.
+SIGINT) and the second exception would cut short the clean-up that the first one started. A signal
+that comes while a module is imported waits until it is.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ class _StopRequests:
 
     def __init__(self) -> None:
         self._raised_at = float("-inf")
+        self._waiting = signal.SIGINT
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Raise what `number` means, unless the clean-up of an earlier stop is under way."""
-        del frame
+        if _importing(frame):
+            self._repeat_soon(signal.Signals(number))
+            return
         now = time.monotonic()
         under_way = _stop_under_way(sys.exc_info()[1])
         if now - self._raised_at < _GRACE_S:
@@ -43,19 +47,19 @@ class _StopRequests:
             raise KeyboardInterrupt
         raise Terminated
 
-    def again(self, kind: type[BaseException]) -> None:
-        """Repeat a stop that was raised where Python cannot pass exceptions on, as in __del__.
+    def repeat(self, number: int, frame: FrameType | None) -> None:
+        """Serve the request that had to wait; the handler of SIGALRM."""
+        del number
+        self(self._waiting, frame)
 
-        It is repeated from a thread, because here an exception would be lost just the same.
-        """
-        import _thread
-        import threading
-
+    def swallowed(self, kind: type[BaseException]) -> None:
+        """Repeat a stop that was raised where Python cannot pass exceptions on, as in __del__."""
         self._raised_at = float("-inf")
-        number = signal.SIGTERM if issubclass(kind, Terminated) else signal.SIGINT
-        later = threading.Timer(_AGAIN_S, _thread.interrupt_main, [number])
-        later.daemon = True
-        later.start()
+        self._repeat_soon(signal.SIGTERM if issubclass(kind, Terminated) else signal.SIGINT)
+
+    def _repeat_soon(self, number: signal.Signals) -> None:
+        self._waiting = number
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
 
 
 def guarded(run: Callable[[], int]) -> int:
@@ -69,7 +73,7 @@ def guarded(run: Callable[[], int]) -> int:
 
     def pass_on(lost: sys.UnraisableHookArgs) -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            requests.again(lost.exc_type)
+            requests.swallowed(lost.exc_type)
         else:
             unraisable(lost)
 
@@ -77,6 +81,7 @@ def guarded(run: Callable[[], int]) -> int:
         for number in _STOPS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a job in the background
                 signal.signal(number, requests)
+        signal.signal(signal.SIGALRM, requests.repeat)
         sys.unraisablehook = pass_on
         code = run()
         _ignore_stops()
@@ -84,6 +89,15 @@ def guarded(run: Callable[[], int]) -> int:
         _ignore_stops()
         code = 143 if isinstance(stop, Terminated) else 130
     return code
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: native ones can crash when that is cut short (orjson)."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _stop_under_way(handled: BaseException | None) -> bool:
@@ -100,5 +114,6 @@ def _stop_under_way(handled: BaseException | None) -> bool:
 
 
 def _ignore_stops() -> None:
-    for number in _STOPS:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number in (*_STOPS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
