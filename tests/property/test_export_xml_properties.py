@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -16,6 +16,7 @@ from pipeline.records import UserRecommendations
 
 SLOW = [HealthCheck.too_slow]
 GOLDEN = Path(__file__).parents[1] / "golden"
+ONE_LINE = (GOLDEN / "export_one_line.xml").read_bytes()
 PIECES = st.sampled_from([4, 5, 7, 16, 61, 256, 65536])
 
 # What XML 1.0 can carry; a literal CR is a line end there, so a serialiser escapes it.
@@ -61,6 +62,23 @@ def outcome(data: bytes, *, piece_bytes: int = 65536) -> Any:
         return read(data, piece_bytes=piece_bytes)
     except InputError as error:
         return str(error)
+
+
+def fed_by(data: bytes, size: int) -> Any:
+    """The outcome when the caller feeds `size` bytes at a time."""
+    reader = XmlExportReader()
+    users = []
+    try:
+        for start in range(0, len(data), size):
+            users += reader.feed(data[start : start + size])
+        return users + reader.close()
+    except InputError as error:
+        return str(error)
+
+
+def assert_same_verdict(found: Any, other: Any) -> None:
+    """Equal records, or both refused; expat's words depend on where its own pieces end."""
+    assert found == other or (isinstance(found, str) and isinstance(other, str))
 
 
 class Serialiser:
@@ -140,6 +158,9 @@ class Serialiser:
         names = "".join(element.tag for element in root.iter(etree.Element))
         if not names.isascii() and encoding in ("US-ASCII", "ISO-8859-15"):
             encoding = "UTF-8"
+        # The C library drops tag characters on the way to an 8-bit encoding.
+        if any("\U000e0000" <= c <= "\U000e007f" for text in root.itertext() for c in text):
+            encoding = "UTF-8"
         return bytes(etree.tostring(root, encoding=encoding, xml_declaration=True))
 
 
@@ -175,6 +196,7 @@ def test_cuts_of_the_caller_change_nothing(users: list[Any], seed: int, sizes: l
     data=st.sampled_from(sorted(GOLDEN.glob("export_*.xml"))).map(Path.read_bytes),
     edits=st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=3)), max_size=3),
 )
+@example(data=ONE_LINE, edits=[(213, b""), (1183, b"-\x00")])
 def test_damage_gives_what_lxml_finds_or_a_refusal(
     data: bytes, edits: list[tuple[int, bytes]]
 ) -> None:
@@ -182,7 +204,8 @@ def test_damage_gives_what_lxml_finds_or_a_refusal(
         data = data[:at] + replacement + data[at + 1 :]
     found = outcome(data)
 
-    assert found == outcome(data, piece_bytes=8)
+    assert found == fed_by(data, 1)
+    assert_same_verdict(found, outcome(data, piece_bytes=8))
     if isinstance(found, list):
         root = etree.fromstring(data)
         titles = [e.text or "" for e in root.iterfind(".//results/result/title")]
@@ -213,4 +236,4 @@ def test_every_single_byte_mutation_gives_records_or_a_refusal() -> None:
     for at in range(len(data)):
         for byte in b"\x00<>&/x\xff":
             mutated = data[:at] + bytes([byte]) + data[at + 1 :]
-            assert outcome(mutated) == outcome(mutated, piece_bytes=64)
+            assert_same_verdict(outcome(mutated), outcome(mutated, piece_bytes=64))
