@@ -21,7 +21,8 @@ from pipeline.transfer.answers import first_values, read_text
 from pipeline.transfer.decode import ACCEPTED
 from pipeline.transfer.failures import FOREIGN, NOT_CONNECTED, failure_of
 from pipeline.transfer.feeder import Feeder, FeedStoppedError
-from pipeline.transfer.session import open_session, proxy_for, run, tls_context
+from pipeline.transfer.loop import run
+from pipeline.transfer.session import open_session, proxy_for, tls_context
 from pipeline.wire.address import check_url, join_url, same_origin, shown_url
 from pipeline.wire.answer import Answer, Failure, Phase, final_error, judge_answer
 from pipeline.wire.representation import Representation

@@ -79,9 +79,10 @@ def _refusal(error: BaseException, cause: BaseException, source: str) -> Batchpu
             remedy="check the address; give the issuer's certificate with --ca-file",
         )
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
-        reason = (cause.reason or type(cause).__name__).replace("_", " ").lower()
+        # OpenSSL fills in its reason; an error that Python made has none.
+        reason = str(getattr(cause, "reason", None) or "handshake failed").replace("_", " ")
         return RemoteError(
-            f"no TLS connection: {reason}",
+            f"no TLS connection: {reason.lower()}",
             source=source,
             remedy="check that the address speaks https",
         )

@@ -1,4 +1,4 @@
-"""Sessions that speak to one place: event loop, names, TLS, proxies. Nothing is read from netrc."""
+"""Sessions that speak to one place: names, TLS, proxies. Nothing is read from netrc."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -21,18 +20,10 @@ from pipeline.errors import ConfigurationError
 from pipeline.limits import READ_CHUNK
 from pipeline.wire.address import is_loopback
 
-__all__ = ["USER_AGENT", "open_session", "proxy_for", "run", "tls_context"]
+__all__ = ["USER_AGENT", "open_session", "proxy_for", "tls_context"]
 
 USER_AGENT: Final = f"batchpub/{__version__}"
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
-
-
-def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run `main` in an event loop of its own; Ctrl-C and SIGTERM cancel it and come through."""
-    with asyncio.Runner() as runner:
-        runner.get_loop().set_exception_handler(_note)
-        return runner.run(main)
 
 
 def open_session(
@@ -169,9 +160,3 @@ def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[Resolve
             host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
         )
     ]
-
-
-def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what asyncio found left over, by type only: its own text may quote headers."""
-    del loop
-    _log.debug("%s (%s)", context.get("message"), type(context.get("exception")).__name__)

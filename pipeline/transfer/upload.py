@@ -16,7 +16,8 @@ from pipeline.records import OnProgress, Progress, Receipt, UploadSummary, ignor
 from pipeline.settings import Secret, UploadSettings, parse_duration
 from pipeline.transfer.attempt import Attempt, Request, Signer
 from pipeline.transfer.body import ListBody, OpenList, open_list
-from pipeline.transfer.session import proxy_for, run, tls_context
+from pipeline.transfer.loop import run
+from pipeline.transfer.session import proxy_for, tls_context
 from pipeline.wire.address import check_url, shown_url
 from pipeline.wire.answer import Answer, Failure, final_error, safe_text
 from pipeline.wire.multipart import frame_file, shorten_file_name
