@@ -7,11 +7,12 @@ target stays until the rename, and stays for good when the run fails.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -19,6 +20,10 @@ from typing import IO, Self
 from pipeline.errors import BatchpubError, ConfigurationError, MachineError
 
 __all__ = ["PendingFile", "machine_errors", "publish"]
+
+# Every temporary file that is on disk. A signal can come between the moment a file is made and the
+# one its owner's clean-up stands; what is left here is removed when the process ends.
+_unpublished: set[Path] = set()
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -79,6 +84,7 @@ class PendingFile:
         self._mode = None if found is None else stat.S_IMODE(found.st_mode)
         self.path = resolved.with_name(f".{resolved.name[:200]}.{os.getpid()}.{id(self):x}.tmp")
         self._done = False
+        _unpublished.add(self.path)
         with machine_errors(self.target, "write"):
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             self.file: IO[bytes] = os.fdopen(descriptor, "w+b", buffering=0)
@@ -105,6 +111,7 @@ class PendingFile:
         with machine_errors(self.target, "publish"):
             self.path.replace(self._resolved)
             self._done = True
+            _unpublished.discard(self.path)
             folder = os.open(self._resolved.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -119,6 +126,7 @@ class PendingFile:
                 self.file.close()
             finally:
                 self.path.unlink(missing_ok=True)
+                _unpublished.discard(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -148,3 +156,10 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+@atexit.register
+def _sweep() -> None:
+    for path in _unpublished:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
