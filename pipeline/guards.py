@@ -13,8 +13,10 @@ __all__ = [
     "refuse_missing_default",
     "refuse_overflow",
     "refuse_rejects",
+    "refuse_row_count",
     "refuse_short_list",
     "refuse_stale_export",
+    "refuse_stale_suppression",
 ]
 
 
@@ -156,4 +158,32 @@ def refuse_overflow(
         limit=f"{max_bytes:,} bytes",
         actual=f"{needed:,}",
         remedy=f"{way_out}; or keep the most recently active with --on-overflow keep-recent",
+    )
+
+
+def refuse_row_count(*, rows: int, expected: int | None, source: object) -> InputError | None:
+    """Another number of rows than the caller knows the extracts to have."""
+    if expected is None or rows == expected:
+        return None
+    return InputError(
+        "the extracts do not hold the expected number of rows",
+        source=source,
+        limit=f"exactly {expected:,} rows",
+        actual=f"{rows:,}",
+        remedy="check that the extracts are complete, or correct --expect-rows",
+    )
+
+
+def refuse_stale_suppression(
+    *, age_s: float | None, max_age_s: float | None, source: object
+) -> GuardError | None:
+    """A suppression list that nobody renewed misses who has said no since."""
+    if max_age_s is None or (age_s is not None and age_s <= max_age_s):
+        return None
+    return GuardError(
+        "the suppression list is too old",
+        source=source,
+        limit=f"{max_age_s / 3600:,.1f} h",
+        actual="unknown" if age_s is None else f"{age_s / 3600:,.1f} h",
+        remedy="renew it, or raise --suppress-max-age",
     )

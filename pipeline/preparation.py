@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
-from pipeline.audience.rules import AudienceRules
+from pipeline.audience.rules import NULL_WORDS, AudienceRules
 from pipeline.audience.window import activity_window, parse_as_of
 from pipeline.engine.memory import default_memory
 from pipeline.engine.polars_engine import PolarsEngine
@@ -19,9 +19,16 @@ from pipeline.extract.ahead import read_ahead
 from pipeline.extract.batch import Reject, Wanted
 from pipeline.extract.places import Place, resolve_places
 from pipeline.extract.reader import read_extracts
-from pipeline.guards import refuse_overflow, refuse_rejects, refuse_short_list
+from pipeline.extract.reject_file import RejectFile
+from pipeline.guards import (
+    refuse_overflow,
+    refuse_rejects,
+    refuse_row_count,
+    refuse_short_list,
+    refuse_stale_suppression,
+)
 from pipeline.records import OnProgress, PrepareSummary, Progress, Receipt
-from pipeline.settings import PrepareSettings, parse_share, parse_size
+from pipeline.settings import PrepareSettings, parse_duration, parse_share, parse_size
 from pipeline.userlist.encode import FORMATS
 from pipeline.userlist.receipt import receipt_path
 from pipeline.userlist.writer import ListWriter
@@ -37,7 +44,10 @@ class Preparation:
         self._settings, self._output = settings, output
         now = datetime.now(UTC)
         self.as_of = parse_as_of(settings.as_of, now=now, timezone=settings.timezone)
-        window = activity_window(settings.active_within, self.as_of, settings.timezone)
+        window = None
+        if settings.active_when is None and not settings.all_users:
+            within = settings.active_within or "6mo"
+            window = activity_window(within, self.as_of, settings.timezone)
         self._now_us = int(max(now, self.as_of).timestamp() * 1_000_000)
         self._places = resolve_places(extracts)
         self._suppress = resolve_places(settings.suppress) if settings.suppress else []
@@ -48,26 +58,54 @@ class Preparation:
             if settings.memory is None
             else parse_size(settings.memory, option="--memory")
         )
+        rules = AudienceRules(
+            window=window,
+            flagged=settings.active_when is not None,
+            null_words=NULL_WORDS if settings.null_words is None else settings.null_words,
+        )
+        self._rejects: RejectFile | None = None
         with ExitStack() as stack:
             self._writer = stack.enter_context(
                 ListWriter(output, self._kind, max_bytes=self._max_bytes)
             )
+            if settings.rejects is not None:
+                self._rejects = RejectFile(settings.rejects, values=settings.reject_values)
+                stack.callback(self._rejects.discard)
             self._engine = stack.enter_context(
                 PolarsEngine(
-                    AudienceRules(window=window),
+                    rules,
                     memory=memory,
                     folder=settings.temp_dir or output.absolute().parent,
                     input_bytes=sum(_unpacked_size(place) for place in self._places),
-                    on_rejects=_ignore_rejects,
+                    on_rejects=self._on_rejects,
+                    id_rules=[name for one in settings.id_rules for name in one.split(",")],
+                    keep_values=settings.reject_values,
                 )
             )
             self._stack = stack.pop_all()
 
     def suppress(self) -> None:
         """Read the suppression lists; a row lost there would be mail to someone who said no."""
-        wanted = self._wanted(active=False, id_column=self._settings.suppress_column)
+        max_age = self._settings.suppress_max_age
         for place in self._suppress:
-            unusable = self._engine.suppress(read_ahead(read_extracts([place], wanted), depth=2))
+            refusal = refuse_stale_suppression(
+                age_s=None if place.modified_ns is None else time.time() - place.modified_ns / 1e9,
+                max_age_s=None
+                if max_age is None
+                else parse_duration(max_age, option="--suppress-max-age"),
+                source=place,
+            )
+            if refusal is not None:
+                raise refusal
+            ids, unusable = self._engine.suppress(
+                read_ahead(read_extracts([place], self._suppression()), depth=2)
+            )
+            if not ids:
+                raise InputError(
+                    "the suppression list holds no ids",
+                    source=place,
+                    remedy="check the export that wrote it, or leave out --suppress",
+                )
             if unusable:
                 raise InputError(
                     f"{unusable.total():,} rows of the suppression list cannot be read: "
@@ -79,7 +117,7 @@ class Preparation:
     def select(self, on_progress: OnProgress) -> None:
         """Read the extracts and keep the candidates."""
         settings, counts = self._settings, self._engine.counts
-        wanted = self._wanted(active=True, id_column=settings.id_column)
+        wanted = self._wanted()
         sizes = [place.size for place in self._places]
         total = None if None in sizes else sum(size or 0 for size in sizes)
         done, current = 0, None
@@ -98,6 +136,11 @@ class Preparation:
             limit=parse_share(settings.max_rejects, option="--max-rejects"),
             source=first[0],
             first_row=first[1],
+        )
+        if self._rejects is not None:
+            self._rejects.publish()
+        refusal = refusal or refuse_row_count(
+            rows=counts.rows, expected=settings.expect_rows, source=self._places[0]
         )
         if refusal is not None:
             raise refusal
@@ -154,6 +197,8 @@ class Preparation:
             suppressed_users=counts.suppressed_users,
             duplicate_rows=counts.candidates - counts.users,
             overflow_users=self._users - receipt.users,
+            changed_ids=counts.changed_ids,
+            merged_ids=counts.merged_ids,
             oldest_kept=self._oldest.isoformat() if self._oldest else None,
             duration_s=round(time.monotonic() - self._started, 3),
         )
@@ -179,21 +224,40 @@ class Preparation:
             sources=counts.fingerprints,
         )
 
-    def _wanted(self, *, active: bool, id_column: str | None) -> Wanted:
+    def _wanted(self) -> Wanted:
         settings = self._settings
+        active: Literal["required", "optional"] = "required"
+        when = None
+        if settings.all_users or settings.active_when is not None:
+            active = "optional"
+        if settings.active_when is not None:
+            column, _, values = settings.active_when.partition("=")
+            when = (column, frozenset(values.split(",")))
         return Wanted(
-            id_column=id_column,
+            id_column=settings.id_column,
             active=active,
             active_column=settings.active_column,
+            when=when,
+            keep_values=settings.reject_values,
             timezone=settings.timezone,
             time_unit=settings.time_unit,
             delimiter=settings.delimiter,
             quote=settings.quote,
+            escape=settings.escape,
             encoding=settings.encoding,
-            columns=settings.columns if active else (),
-            allow_truncated=settings.allow_truncated and active,
+            columns=settings.columns,
+            allow_truncated=settings.allow_truncated,
+            input_format=settings.input_format,
             now_us=self._now_us,
         )
+
+    def _suppression(self) -> Wanted:
+        """Suppression files are files of their own: of the extracts' dialect they share nothing."""
+        return Wanted(id_column=self._settings.suppress_column, active="no")
+
+    def _on_rejects(self, place: Place, rejects: Sequence[Reject]) -> None:
+        if self._rejects is not None:
+            self._rejects.write(place, rejects)
 
     def __enter__(self) -> Self:
         return self
@@ -212,7 +276,3 @@ def _unpacked_size(place: Place) -> int:
     if place.size is None:
         return 2**32
     return place.size * (6 if place.path.endswith((".gz", ".zst", ".parquet")) else 1)
-
-
-def _ignore_rejects(place: Place, rejects: Sequence[Reject]) -> None:
-    """Rejects are counted by the engine."""

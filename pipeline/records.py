@@ -95,6 +95,8 @@ class PrepareSummary:
     suppressed_users: int
     duplicate_rows: int
     overflow_users: int
+    changed_ids: dict[str, int]
+    merged_ids: dict[str, int]
     oldest_kept: str | None
     duration_s: float
 

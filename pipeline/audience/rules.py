@@ -6,6 +6,7 @@ The rules are Narwhals expressions, so the same ones serve every engine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,8 +44,9 @@ REASONS: Final = (
     "activity in the future",
     "no activity",
     "inactive",
+    "not marked active",
 )
-DROPPED: Final = frozenset({"no activity", "inactive"})
+DROPPED: Final = frozenset({"no activity", "inactive", "not marked active"})
 """Reasons of sound rows that are simply not wanted; all others are rejects."""
 
 _CONTROL: Final = "[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]"
@@ -54,9 +56,14 @@ _PLAIN: Final = bytes(range(0x21, 0x7F))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudienceRules:
-    """Everything that decides about a row; `window` None keeps users whatever their activity."""
+    """Everything that decides about a row.
+
+    window: None keeps users whatever their time
+    flagged: rows have a column ``flag`` (``--active-when``) and only those it marks are wanted
+    """
 
     window: Window | None
+    flagged: bool = False
     null_words: tuple[str, ...] = NULL_WORDS
     max_id_chars: int = MAX_ID_CHARS
 
@@ -97,6 +104,8 @@ def classify(rows: Any, rules: AudienceRules, shape: IdShape = ANY_SHAPE) -> Any
         steps.append(("activity in the future", time > rules.window.latest))
         steps.append(("no activity", time.is_null()))
         steps.append(("inactive", time < rules.window.start))
+    if rules.flagged:
+        steps.append(("not marked active", ~nw.col("flag").fill_null(value=False)))
     reason: nw.Expr = nw.lit(0, nw.UInt8)
     for name, condition in reversed(steps):
         code = nw.lit(REASONS.index(name), nw.UInt8)
@@ -104,6 +113,8 @@ def classify(rows: Any, rules: AudienceRules, shape: IdShape = ANY_SHAPE) -> Any
     return nw.from_native(rows).with_columns(reason=reason).to_native()
 
 
-def latest(candidates: Any) -> Any:
-    """One row per user, with the latest time."""
-    return nw.from_native(candidates).group_by("id").agg(nw.col("time").max()).to_native()
+def latest(candidates: Any, traces: Sequence[str] = ()) -> Any:
+    """One row per user, with the latest time; of the columns in `traces` the distinct values."""
+    distinct = [nw.col(name).n_unique() for name in traces]
+    frame = nw.from_native(candidates).group_by("id")
+    return frame.agg(nw.col("time").max(), *distinct).to_native()

@@ -64,6 +64,8 @@ def _prepare(done: PrepareSummary) -> list[str]:
         ("duplicate rows", count(done.duplicate_rows)),
         ("suppressed users", count(done.suppressed_users)),
         ("users over the size limit", count(done.overflow_users)),
+        *((f"ids changed by {name}", count(n)) for name, n in done.changed_ids.items()),
+        *((f"ids merged by {name}", count(n)) for name, n in done.merged_ids.items()),
     ]
     facts = [
         ("window ends", done.as_of),

@@ -19,6 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.audience.id_rules import IdRules
 from pipeline.audience.rules import DROPPED, REASONS, AudienceRules, IdShape, classify, is_plain
 from pipeline.audience.rules import latest as latest_per_user
 from pipeline.engine.partitions import PartitionStore
@@ -51,6 +52,9 @@ class Counts:
     first_reject: tuple[Place, int] | None = None
     places: dict[Place, int] = field(default_factory=dict)
 
+    changed_ids: dict[str, int] = field(default_factory=dict)
+    merged_ids: dict[str, int] = field(default_factory=dict)
+
     @property
     def fingerprints(self) -> tuple[SourceFingerprint, ...]:
         """The files read, with their rows."""
@@ -66,6 +70,8 @@ class PolarsEngine:
         folder: Where temporary files go when memory does not suffice.
         input_bytes: About how many bytes of rows will come; decides the number of parts.
         on_rejects: Told of every refused row.
+        id_rules: Changes to ids that the user asked for, in order.
+        keep_values: Whether rejects carry the refused id.
     """
 
     def __init__(
@@ -76,9 +82,13 @@ class PolarsEngine:
         folder: Path,
         input_bytes: int,
         on_rejects: OnRejects,
+        id_rules: Sequence[str] = (),
+        keep_values: bool = False,
     ) -> None:
         self.counts = Counts()
-        self._rules, self._on_rejects = rules, on_rejects
+        self._rules, self._on_rejects, self._keep_values = rules, on_rejects, keep_values
+        self._id_rules = IdRules(id_rules)
+        self._columns = ["id", "time", *self._id_rules.traces]
         part = max(memory // (_PART_FACTOR * 4), 1)
         count = min(max(16, 1 << max(0, (input_bytes // part).bit_length())), 256)
         pending = min(memory // _PART_FACTOR, _PENDING_MOST)
@@ -90,14 +100,18 @@ class PolarsEngine:
         store = PartitionStore(count=count, pending_bytes=pending, folder=folder, name=name)
         return self._stack.enter_context(store)
 
-    def suppress(self, batches: Iterable[ExtractBatch]) -> Counter[str]:
-        """Ids that must not be on the list; gives back the counts of unusable rows."""
+    def suppress(self, batches: Iterable[ExtractBatch]) -> tuple[int, Counter[str]]:
+        """Ids that must not be on the list; gives back their number and that of unusable rows."""
         unusable: Counter[str] = Counter()
+        ids = 0
         for batch in batches:
             unusable.update(reject.reason for reject in batch.rejects)
             frame = pl.DataFrame({"id": _series(batch.ids, pl.String)})
-            self._suppressed.add(frame.drop_nulls().unique())
-        return unusable
+            frame, _ = self._id_rules.apply(frame, IdShape(), count=False)
+            frame = frame.select("id").drop_nulls().unique()
+            ids += frame.height
+            self._suppressed.add(frame)
+        return ids, unusable
 
     def take(self, batch: ExtractBatch) -> None:
         """Classify the rows of one batch and keep its candidates."""
@@ -108,24 +122,17 @@ class PolarsEngine:
         self._refuse(batch.place, batch.rejects)
         if not rows:
             return
-        ids = batch.ids
-        frame = pl.DataFrame(
-            {
-                "id": _series(ids, pl.String),
-                "time": pl.Series([None], dtype=_TIME).new_from_index(0, rows)
-                if batch.times is None
-                else _series(batch.times, _TIME),
-            }
-        )
-        frame = classify(frame, self._rules, _shape(ids))
-        wanted = frame.filter(pl.col("reason") == _CANDIDATE).drop("reason")
+        frame, shape = self._id_rules.apply(_frame(batch), _shape(batch.ids))
+        frame = classify(frame, self._rules, shape)
+        wanted = frame.filter(pl.col("reason") == _CANDIDATE).select(self._columns)
         counts.candidates += wanted.height
         self._candidates.add(wanted)
         if wanted.height < rows:
-            self._count_unwanted(batch, frame["reason"])
+            self._count_unwanted(batch, frame)
 
-    def _count_unwanted(self, batch: ExtractBatch, reasons: pl.Series) -> None:
+    def _count_unwanted(self, batch: ExtractBatch, frame: pl.DataFrame) -> None:
         refused: list[int] = []
+        reasons = frame["reason"]
         for code, count in reasons.value_counts(name="n").iter_rows():
             name = REASONS[code]
             if code == _CANDIDATE:
@@ -135,7 +142,8 @@ class PolarsEngine:
             else:
                 refused.append(code)
         if refused:
-            self._refuse(batch.place, list(_named_rows(batch, reasons, refused)))
+            values = frame["id"] if self._keep_values else None
+            self._refuse(batch.place, list(_named_rows(batch, reasons, refused, values)))
 
     def _refuse(self, place: Place, rejects: Sequence[Reject]) -> None:
         if rejects:
@@ -153,8 +161,9 @@ class PolarsEngine:
         # Pools keep what they freed; parts come next and need it.
         pa.default_memory_pool().release_unused()
         for part in self._candidates.parts(count):
-            users = latest_per_user(part.lazy()).collect(engine="streaming")
+            users = latest_per_user(part.lazy(), self._id_rules.traces).collect(engine="streaming")
             del part
+            self._id_rules.count_merged(users)
             self.counts.users += users.height
             suppressed = next(gone, None)
             if suppressed is not None and suppressed.height:
@@ -162,6 +171,8 @@ class PolarsEngine:
                 self.counts.suppressed_users += users.height - kept.height
                 users = kept
             found.add(users.select("id", "time"))
+        self.counts.changed_ids = dict(self._id_rules.changed)
+        self.counts.merged_ids = dict(self._id_rules.merged)
         return found
 
     def close(self) -> None:
@@ -180,11 +191,26 @@ class PolarsEngine:
         self.close()
 
 
-def _named_rows(batch: ExtractBatch, reasons: pl.Series, codes: list[int]) -> Iterator[Reject]:
+def _frame(batch: ExtractBatch) -> pl.DataFrame:
+    """The columns id, time and, where somebody asked, flag."""
+    rows = len(batch.ids)
+    columns = {"id": _series(batch.ids, pl.String)}
+    if batch.times is None:
+        columns["time"] = pl.Series([None], dtype=_TIME).new_from_index(0, rows)
+    else:
+        columns["time"] = _series(batch.times, _TIME)
+    if batch.flags is not None:
+        columns["flag"] = _series(batch.flags, pl.Boolean)
+    return pl.DataFrame(columns)
+
+
+def _named_rows(
+    batch: ExtractBatch, reasons: pl.Series, codes: list[int], values: pl.Series | None
+) -> Iterator[Reject]:
     at = reasons.is_in(codes).arg_true()
     for index, code in zip(at, reasons.gather(at), strict=True):
         row = batch.first_row + index if batch.rows is None else batch.rows[index].as_py()
-        yield Reject(row, REASONS[code], None)
+        yield Reject(row, REASONS[code], None if values is None else values[index])
 
 
 def _shape(ids: pa.Array) -> IdShape:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 WRONG_FIELD_COUNT: Final = "wrong field count"
 INVALID_UTF8: Final = "invalid UTF-8"
 NOT_JSON: Final = "not a JSON object"
+REPEATED_KEY: Final = "a key twice in one object"
 LONE_SURROGATE: Final = "lone surrogate"
 NOT_AN_ID: Final = "not a string or 64-bit integer"
 LOSSY_NUMBER: Final = "lossy number"
@@ -34,19 +35,26 @@ class Reject:
 class Wanted:
     """What to take out of an extract, and how to read it.
 
-    `active` is None where only ids are wanted (suppression lists, ``--all-users``).
+    id_column: None lets the reader pick one
+    active: whether times are needed, welcome for the order of the list, or not wanted
+    when: a column and its values that make a row active (``--active-when``)
+    keep_values: whether rejects carry the refused value
     """
 
     id_column: str | None
-    active: bool
+    active: Literal["required", "optional", "no"]
+    when: tuple[str, frozenset[str]] | None = None
+    keep_values: bool = False
     active_column: str | None = None
     timezone: str = "UTC"
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
     delimiter: str | None = None
     quote: str = '"'
+    escape: str | None = None
     encoding: str | None = None
     columns: tuple[str, ...] = ()
     allow_truncated: bool = False
+    input_format: Literal["csv", "jsonl", "parquet", "arrow"] | None = None
     now_us: int = 0
 
 
@@ -55,13 +63,16 @@ class ExtractBatch:
     """Good rows of one place, in file order, and the rows refused between them.
 
     ids: string or large_string, no nulls turned into text, any content
-    times: timestamp[us, UTC], null where blank; None where no time was wanted
+    times: timestamp[us, UTC], null where blank; None where there is no time
+    flags: boolean, whether the row says the user is active; None where nobody asked
     rows: int64 row numbers, or None when they run on from `first_row`
     """
 
     place: Place
+    id_column: str
     ids: pa.Array
     times: pa.Array | None
+    flags: pa.Array | None = None
     first_row: int
     rows: pa.Array | None = None
     rejects: Sequence[Reject] = field(default=())

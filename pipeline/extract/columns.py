@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pipeline.errors import ConfigurationError, InputError
+from pipeline.extract.batch import Wanted
 
 ID_COLUMNS: Final = ("auth_user_id", "customer_id", "user_id", "id")
 ACTIVE_COLUMNS: Final = (
@@ -16,6 +18,33 @@ ACTIVE_COLUMNS: Final = (
     "last_login",
     "updated_at",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Columns to read: the id, then the activity, then the one of ``--active-when``, if any."""
+
+    names: list[str]
+    has_times: bool
+    has_flag: bool
+
+
+def pick_columns(found: Sequence[str], wanted: Wanted, *, source: object) -> Picked:
+    """The columns of one extract that answer to `wanted`; ConfigurationError where one lacks."""
+    names = [pick_id_column(found, wanted.id_column, source=source)]
+    active: str | None = None
+    if wanted.active == "required":
+        active = pick_active_column(found, wanted.active_column, source=source)
+    elif wanted.active == "optional":
+        if wanted.active_column is not None:
+            active = pick_active_column(found, wanted.active_column, source=source)
+        else:
+            active = next((name for name in ACTIVE_COLUMNS if name in found), None)
+    if active is not None:
+        names.append(active)
+    if wanted.when is not None:
+        names.append(_named(found, wanted.when[0], source=source, option="--active-when"))
+    return Picked(names, active is not None, wanted.when is not None)
 
 
 def pick_id_column(found: Sequence[str], wanted: str | None, *, source: object) -> str:

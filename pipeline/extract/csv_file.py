@@ -19,8 +19,9 @@ import pyarrow.csv as pacsv
 
 from pipeline.errors import InputError
 from pipeline.extract.batch import WRONG_FIELD_COUNT, ExtractBatch, Reject, Wanted
-from pipeline.extract.columns import pick_active_column, pick_id_column, refuse_duplicates
+from pipeline.extract.columns import pick_columns, refuse_duplicates
 from pipeline.extract.places import ByteStream, Place, open_stream
+from pipeline.extract.quotes import QuoteCheck
 from pipeline.extract.rows import good_rows
 from pipeline.extract.times import TimeReader
 
@@ -37,30 +38,37 @@ def read_csv(place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
         ConfigurationError: a column is not there.
         InputError: the file is empty, cut, not text, or leaves a quote open.
     """
-    stream = open_stream(place, quote=wanted.quote, encoding=wanted.encoding)
+    delimiter = wanted.delimiter or ("\t" if _is_tsv(place.path) else ",")
+    check = None
+    if wanted.quote and not wanted.escape:  # a backslash before a quote changes what it means
+        check = QuoteCheck(quote=wanted.quote, delimiter=delimiter, source=place)
+    stream = open_stream(place, on_block=check.feed if check else None, encoding=wanted.encoding)
     try:
-        yield from _Reader(stream, wanted).batches()
+        yield from _Reader(stream, wanted, delimiter).batches()
     finally:
         stream.close()
+    if check and check.quotes % 2 and not wanted.allow_truncated:
+        raise InputError(
+            f"a quote is left open: {check.quotes:,} quote characters are an odd number",
+            source=place,
+            remedy="write the file again, or say --quote '' if quotes mean nothing in it",
+        )
 
 
 class _Reader:
-    def __init__(self, stream: ByteStream, wanted: Wanted) -> None:
+    def __init__(self, stream: ByteStream, wanted: Wanted, delimiter: str) -> None:
         self._stream, self._wanted, self._place = stream, wanted, stream.place
         self._times = TimeReader(
             wanted.timezone, wanted.time_unit, now_us=wanted.now_us, source=self._place
         )
-        self._delimiter = wanted.delimiter or ("\t" if _is_tsv(self._place.path) else ",")
+        self._delimiter = delimiter
         self._header = list(wanted.columns) or self._take_header()
         refuse_duplicates(self._header, source=self._place)
-        self._columns = [pick_id_column(self._header, wanted.id_column, source=self._place)]
-        if wanted.active:
-            self._columns.append(
-                pick_active_column(self._header, wanted.active_column, source=self._place)
-            )
+        self._picked = pick_columns(self._header, wanted, source=self._place)
         self._before = 0 if wanted.columns else 1  # rows before the first that pyarrow sees
         self._next_row = self._before + 1
         self._ragged = array("q")
+        self._texts: dict[int, str] = {}
         self._ragged_done = 0
 
     def batches(self) -> Iterator[ExtractBatch]:
@@ -123,6 +131,7 @@ class _Reader:
             io.StringIO(text, newline=""),
             delimiter=self._delimiter,
             quotechar=self._wanted.quote or None,
+            escapechar=self._wanted.escape,
             quoting=quoting,
         )
         try:
@@ -142,12 +151,13 @@ class _Reader:
                 parse_options=pacsv.ParseOptions(
                     delimiter=self._delimiter,
                     quote_char=self._wanted.quote or False,
+                    escape_char=self._wanted.escape or False,
                     newlines_in_values=True,
                     invalid_row_handler=self._on_ragged,
                 ),
                 convert_options=pacsv.ConvertOptions(
-                    include_columns=self._columns,
-                    column_types=dict.fromkeys(self._columns, pa.binary()),
+                    include_columns=self._picked.names,
+                    column_types=dict.fromkeys(self._picked.names, pa.binary()),
                 ),
             )
         except pa.ArrowInvalid as error:
@@ -156,20 +166,21 @@ class _Reader:
             raise
 
     def _on_ragged(self, row: pacsv.InvalidRow) -> Literal["skip"]:
-        self._ragged.append(row.number + self._before)
+        number = row.number + self._before
+        self._ragged.append(number)
+        if self._wanted.keep_values:
+            self._texts[number] = row.text
         return "skip"
 
     def _batch(self, batch: pa.RecordBatch | None) -> ExtractBatch:
         count = 0 if batch is None else batch.num_rows
         first = self._next_row
         skipped, self._next_row = self._skip(first, count)
-        rejects = [Reject(row, WRONG_FIELD_COUNT) for row in skipped]
         rows = None
         if batch is None:
             skipped = list(self._ragged[self._ragged_done :])
-            rejects = [Reject(row, WRONG_FIELD_COUNT) for row in skipped]
             self._ragged_done = len(self._ragged)
-            columns: list[pa.Array] = [pa.array([], pa.binary()) for _ in self._columns]
+            columns: list[pa.Array] = [pa.array([], pa.binary()) for _ in self._picked.names]
         else:
             columns = batch.columns
             if skipped:
@@ -177,11 +188,13 @@ class _Reader:
                 rows = pa.array([n for n in range(first, self._next_row) if n not in gone])
         return good_rows(
             place=self._place,
+            picked=self._picked,
             columns=columns,
-            times=self._times if self._wanted.active else None,
+            times=self._times,
+            wanted=self._wanted,
             first_row=first,
             rows=rows,
-            rejects=rejects,
+            rejects=[Reject(row, WRONG_FIELD_COUNT, self._texts.pop(row, None)) for row in skipped],
             bytes_read=self._stream.bytes_read,
         )
 
@@ -212,12 +225,6 @@ class _Reader:
     def _check_end(self) -> None:
         if self._wanted.allow_truncated:
             return
-        if self._stream.quotes % 2:
-            raise InputError(
-                f"a quote is left open: {self._stream.quotes:,} quote characters are an odd number",
-                source=self._place,
-                remedy="write the file again, or say --quote '' if quotes mean nothing in it",
-            )
         if self._stream.last not in (b"\n", b"\r"):
             raise InputError(
                 "the last line has no end: the file may be cut",

@@ -1,25 +1,33 @@
-"""Parquet, with every page checksum verified; of nested columns, a dotted name picks one leaf."""
+"""Parquet, with every page checksum verified, and Arrow files; columns keep their types."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
 from pipeline.extract.batch import ExtractBatch, Wanted
-from pipeline.extract.columns import pick_active_column, pick_id_column, refuse_duplicates
+from pipeline.extract.columns import pick_columns, refuse_duplicates
+from pipeline.extract.leaves import hive_values, leaf, leaf_names, top_columns
 from pipeline.extract.places import STDIN, Place
 from pipeline.extract.rows import good_rows
 from pipeline.extract.times import TimeReader
 
-__all__ = ["read_parquet"]
+__all__ = ["read_arrow", "read_parquet"]
 
 BATCH_ROWS: Final = 128 * 1024
+_FOREIGN: Final = (
+    pa.ArrowInvalid,
+    pa.ArrowNotImplementedError,
+    pa.ArrowKeyError,
+    pa.ArrowTypeError,
+    OSError,
+)
 
 
 def read_parquet(place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
@@ -30,73 +38,104 @@ def read_parquet(place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
         InputError: the footer or a page is damaged, or a column has no usable type.
     """
     try:
-        with _open(place) as file:
-            yield from _batches(file, place, wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, OSError) as error:
-        raise InputError(
-            f"damaged or not readable as Parquet: {_reason(error)}",
-            source=place,
-            remedy="write the file again",
-        ) from error
+        with pq.ParquetFile(
+            _source(place),
+            page_checksum_verification=True,
+            coerce_int96_timestamp_unit="us",
+            pre_buffer=False,
+            buffer_size=1024 * 1024,
+        ) as file:
+            table = _Table(file.schema_arrow, place, wanted, rows=file.metadata.num_rows)
+            batches = file.iter_batches(
+                batch_size=BATCH_ROWS, columns=table.paths, use_threads=False
+            )
+            for batch in batches:
+                yield table.batch(batch)
+    except _FOREIGN as error:
+        raise _damaged(error, place, "Parquet") from error
 
 
-def _open(place: Place) -> pq.ParquetFile:
-    source: str | pa.BufferReader = place.path
+def read_arrow(place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
+    """Batches of one Arrow IPC file, or of a stream; row 1 is its first row.
+
+    Raises:
+        ConfigurationError: a column is not there.
+        InputError: the file is damaged, or a column has no usable type.
+    """
+    try:
+        with ExitStack() as stack:
+            source = _source(place)
+            if isinstance(source, str):
+                source = stack.enter_context(pa.OSFile(source))
+            is_file = source.read(6) == b"ARROW1"
+            source.seek(0)
+            if not is_file:
+                stream = pa.ipc.open_stream(source)
+                table = _Table(stream.schema, place, wanted, rows=None)
+                for batch in stream:
+                    yield from table.slices(batch)
+                return
+            schema = pa.ipc.open_file(source).schema
+            table = _Table(schema, place, wanted, rows=None)
+            options = pa.ipc.IpcReadOptions(included_fields=table.positions)
+            file = pa.ipc.open_file(source, options=options)
+            for number in range(file.num_record_batches):
+                yield from table.slices(file.get_batch(number))
+    except _FOREIGN as error:
+        raise _damaged(error, place, "Arrow") from error
+
+
+def _source(place: Place) -> str | pa.BufferReader:
     if place.path == STDIN:  # the footer is at the end: a stream has to be held whole
-        source = pa.BufferReader(sys.stdin.buffer.read())
-    return pq.ParquetFile(
-        source,
-        page_checksum_verification=True,
-        coerce_int96_timestamp_unit="us",
-        pre_buffer=False,
-        buffer_size=1024 * 1024,
-    )
+        return pa.BufferReader(sys.stdin.buffer.read())
+    return place.path
 
 
-def _batches(file: pq.ParquetFile, place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
-    names = _leaf_names(file.schema_arrow)
-    refuse_duplicates(names, source=place)
-    columns = [pick_id_column(names, wanted.id_column, source=place)]
-    times = None
-    if wanted.active:
-        columns.append(pick_active_column(names, wanted.active_column, source=place))
-        times = TimeReader(wanted.timezone, wanted.time_unit, now_us=wanted.now_us, source=place)
-    row, total = 1, max(file.metadata.num_rows, 1)
-    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns, use_threads=False):
-        yield good_rows(
-            place=place,
-            columns=[_leaf(batch, name) for name in columns],
-            times=times,
-            first_row=row,
+class _Table:
+    """The wanted columns of one typed table, batch after batch."""
+
+    def __init__(
+        self, schema: pa.Schema, place: Place, wanted: Wanted, *, rows: int | None
+    ) -> None:
+        names = leaf_names(schema)
+        refuse_duplicates(names, source=place)
+        self._constants = hive_values(place.path)
+        names += [name for name in self._constants if name not in names]
+        self._place, self._wanted, self._rows = place, wanted, rows
+        self._picked = pick_columns(names, wanted, source=place)
+        self._times = TimeReader(
+            wanted.timezone, wanted.time_unit, now_us=wanted.now_us, source=place
+        )
+        self.positions = top_columns(schema, self._picked.names)
+        self.paths = [name for name in self._picked.names if name not in self._constants]
+        self._next_row = 1
+
+    def slices(self, batch: pa.RecordBatch) -> Iterator[ExtractBatch]:
+        """A batch of any size as batches of ours."""
+        for start in range(0, batch.num_rows, BATCH_ROWS):
+            yield self.batch(batch.slice(start, BATCH_ROWS))
+
+    def batch(self, batch: pa.RecordBatch) -> ExtractBatch:
+        """The next rows."""
+        first, self._next_row = self._next_row, self._next_row + batch.num_rows
+        share = (self._next_row - 1) / self._rows if self._rows else 0.0
+        return good_rows(
+            place=self._place,
+            picked=self._picked,
+            columns=[leaf(batch, name, self._constants) for name in self._picked.names],
+            times=self._times,
+            wanted=self._wanted,
+            first_row=first,
             rows=None,
             rejects=(),
-            bytes_read=int((place.size or 0) * min((row + batch.num_rows) / total, 1.0)),
+            bytes_read=int((self._place.size or 0) * share),
         )
-        row += batch.num_rows
 
 
-def _leaf_names(schema: pa.Schema) -> list[str]:
-    names: list[str] = []
-
-    def walk(prefix: str, field: pa.Field) -> None:
-        if pa.types.is_struct(field.type):
-            for child in field.type:
-                walk(f"{prefix}{field.name}.", child)
-        else:
-            names.append(prefix + field.name)
-
-    for field in schema:
-        walk("", field)
-    return names
-
-
-def _leaf(batch: pa.RecordBatch, name: str) -> pa.Array:
-    if name in batch.schema.names:
-        return batch.column(name)
-    top, *path = name.split(".")
-    return pc.struct_field(batch.column(top), path)
-
-
-def _reason(error: Exception) -> str:
+def _damaged(error: Exception, place: Place, kind: str) -> InputError:
     text = " ".join(str(error).split())
-    return text if len(text) <= 160 else text[:159] + "…"
+    return InputError(
+        f"damaged or not readable as {kind}: {text if len(text) <= 160 else text[:159] + '…'}",
+        source=place,
+        remedy="write the file again",
+    )

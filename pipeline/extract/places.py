@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
@@ -161,15 +161,20 @@ class _Counted(io.RawIOBase):
         super().close()
 
 
+OnBlock = Callable[[bytes], None]
+
+
 class ByteStream:
     """Decoded bytes of a place: gzip and zstd unpacked, told by content and read to their end.
 
-    Counts what truncation checks need: quote bytes, line breaks, the last byte.
+    Every block is shown to `on_block` once, in order; `last` is the last byte so far.
     """
 
-    def __init__(self, place: Place, *, quote: bytes = b'"', encoding: str | None = None) -> None:
+    def __init__(
+        self, place: Place, *, on_block: OnBlock | None = None, encoding: str | None = None
+    ) -> None:
         self.place = place
-        self._quote = quote
+        self._on_block = on_block
         self._file = open_file(place)
         start = self._head()
         self._counted = _Counted(self._file, place, start)
@@ -185,7 +190,6 @@ class ByteStream:
         self._decoder = _decoder(encoding)
         self._pushed_back = b""
         self.bytes = 0
-        self.quotes = 0
         self.last = b""
         self.closed = False
 
@@ -217,8 +221,9 @@ class ByteStream:
                 break
         if data:
             self.bytes += len(data)
-            self.quotes += data.count(self._quote) if self._quote else 0
             self.last = data[-1:]
+            if self._on_block is not None:
+                self._on_block(data)
         return data
 
     def push_back(self, data: bytes) -> None:
@@ -232,7 +237,7 @@ class ByteStream:
             raise InputError(
                 f"the {self.codec} stream is cut or damaged",
                 source=self.place,
-                position=f"after {self.bytes:,} unpacked bytes",
+                position=f"after about {self.bytes:,} unpacked bytes",
                 remedy="write the file again",
             ) from error
 
@@ -271,10 +276,16 @@ def _decoder(encoding: str | None) -> codecs.IncrementalDecoder | None:
     return found.incrementaldecoder()
 
 
-def open_stream(place: Place, *, quote: str = '"', encoding: str | None = None) -> ByteStream:
+def open_stream(
+    place: Place, *, on_block: OnBlock | None = None, encoding: str | None = None
+) -> ByteStream:
     """The unpacked bytes of a place; an empty one is refused."""
-    stream = ByteStream(place, quote=quote.encode(), encoding=encoding)
-    head = stream.read(65536)
+    stream = ByteStream(place, on_block=on_block, encoding=encoding)
+    try:
+        head = stream.read(65536)
+    except BaseException:
+        stream.close()
+        raise
     if not head:
         stream.close()
         raise InputError("the file is empty", source=place, remedy="check the export that wrote it")

@@ -3,34 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, Literal
 
+from pipeline.errors import MachineError
 from pipeline.extract.batch import ExtractBatch, Wanted
-from pipeline.extract.places import STDIN, Place, open_file
+from pipeline.extract.places import STDIN, Place, open_file, open_stream
 
 __all__ = ["read_extracts"]
 
-_PARQUET: Final = b"PAR1"
+FormatName = Literal["csv", "jsonl", "parquet", "arrow"]
+_MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\xff\xff\xff\xff", "arrow"))
 
 
 def read_extracts(places: Sequence[Place], wanted: Wanted) -> Iterator[ExtractBatch]:
-    """Batches of every place, in the order given."""
+    """Batches of every place, in the order given; the id column found first holds for all.
+
+    Raises:
+        ConfigurationError: a column is not there.
+        InputError: an extract is missing, damaged or malformed.
+    """
     for place in places:
-        yield from _reader(place)(place, wanted)
+        for batch in _reader(place, wanted)(place, wanted):
+            if wanted.id_column is None:
+                wanted = replace(wanted, id_column=batch.id_column)
+            yield batch
 
 
-def _reader(place: Place) -> Callable[[Place, Wanted], Iterator[ExtractBatch]]:
-    if _is_parquet(place):
-        from pipeline.extract.parquet_file import read_parquet
+def _reader(place: Place, wanted: Wanted) -> Callable[[Place, Wanted], Iterator[ExtractBatch]]:
+    kind = wanted.input_format or _told_by_content(place, wanted)
+    if kind == "csv":
+        from pipeline.extract.csv_file import read_csv
 
-        return read_parquet
-    from pipeline.extract.csv_file import read_csv
+        return read_csv
+    if kind == "jsonl":
+        from pipeline.extract.jsonl_file import read_jsonl
 
-    return read_csv
+        return read_jsonl
+    from pipeline.extract.parquet_file import read_arrow, read_parquet
+
+    return read_parquet if kind == "parquet" else read_arrow
 
 
-def _is_parquet(place: Place) -> bool:
+def _told_by_content(place: Place, wanted: Wanted) -> FormatName:
     if place.path == STDIN or place.size is None:
-        return False
-    with open_file(place) as file:
-        return file.read(4) == _PARQUET
+        return "csv"  # a stream is read once: its format is CSV or has been said
+    try:
+        with open_file(place) as file:
+            start = file.read(8)
+    except OSError as error:
+        raise MachineError(f"cannot read: {error.strerror}", source=place) from error
+    for magic, kind in _MAGIC:
+        if start.startswith(magic):
+            return kind  # type: ignore[return-value]
+    if wanted.encoding or wanted.columns or wanted.delimiter:
+        return "csv"
+    stream = open_stream(place)
+    try:
+        head = stream.read(64)
+    finally:
+        stream.close()
+    return "jsonl" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" else "csv"

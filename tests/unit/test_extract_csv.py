@@ -24,7 +24,7 @@ def read(
     """Ids with their row numbers, and rejects with theirs."""
     path = folder / "x.csv"
     path.write_bytes(data)
-    wanted = Wanted(**{"id_column": "id", "active": False, **options})  # type: ignore[arg-type]
+    wanted = Wanted(**{"id_column": "id", "active": "no", **options})  # type: ignore[arg-type]
     ids: list[tuple[int, str | None]] = []
     rejects: list[tuple[int, str]] = []
     for batch in read_csv(resolve_places([path])[0], wanted):
