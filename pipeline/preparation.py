@@ -100,18 +100,18 @@ class Preparation:
             ids, unusable = self._engine.suppress(
                 read_ahead(read_extracts([place], self._suppression()), depth=2)
             )
-            if not ids:
-                raise InputError(
-                    "the suppression list holds no ids",
-                    source=place,
-                    remedy="check the export that wrote it, or leave out --suppress",
-                )
             if unusable:
                 raise InputError(
                     f"{unusable.total():,} rows of the suppression list cannot be read: "
                     + ", ".join(f"{n:,} {reason}" for reason, n in unusable.most_common()),
                     source=place,
                     remedy="mend the file: every opt-out counts",
+                )
+            if not ids:
+                raise InputError(
+                    "the suppression list holds no ids",
+                    source=place,
+                    remedy="check the export that wrote it, or leave out --suppress",
                 )
 
     def select(self, on_progress: OnProgress) -> None:

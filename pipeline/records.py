@@ -95,10 +95,10 @@ class PrepareSummary:
     suppressed_users: int
     duplicate_rows: int
     overflow_users: int
-    changed_ids: dict[str, int]
-    merged_ids: dict[str, int]
     oldest_kept: str | None
     duration_s: float
+    changed_ids: dict[str, int] = field(default_factory=dict)
+    merged_ids: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,6 +175,7 @@ class ByteStream:
     ) -> None:
         self.place = place
         self._on_block = on_block
+        self._decoder = _decoder(encoding)
         self._file = open_file(place)
         start = self._head()
         self._counted = _Counted(self._file, place, start)
@@ -187,7 +188,6 @@ class ByteStream:
             import pyarrow as pa
 
             self._source = pa.CompressedInputStream(self._counted, self.codec)
-        self._decoder = _decoder(encoding)
         self._pushed_back = b""
         self.bytes = 0
         self.last = b""

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from pipeline.extract import csv_file, parquet_file
+from pipeline.extract import csv_file, jsonl_file, parquet_file
 from pipeline.preparation import Preparation
 from pipeline.settings import PrepareSettings
 
@@ -68,6 +69,23 @@ def write_csv(path: Path, rows: list[Row]) -> None:
             writer.writerow(["x@example.com", user, moment.isoformat() if moment else ""])
 
 
+def write_jsonl(path: Path, rows: list[Row]) -> None:
+    with path.open("wb") as file:
+        for user, moment in rows:
+            file.write(orjson.dumps({"x": [1], "customer_id": user, "last_active": moment}) + b"\n")
+
+
+def write_arrow(path: Path, rows: list[Row]) -> None:
+    schema = pa.schema(
+        [("customer_id", pa.large_string()), ("last_active", pa.timestamp("ns", "UTC"))]
+    )
+    with pa.ipc.new_file(path, schema) as file:
+        for row in rows:
+            columns = [[row[0]], [row[1]]]
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+            file.write_batch(pa.record_batch(arrays, schema=schema))
+
+
 def write_parquet(path: Path, rows: list[Row]) -> None:
     table = pa.table(
         {
@@ -76,6 +94,14 @@ def write_parquet(path: Path, rows: list[Row]) -> None:
         }
     )
     pq.write_table(table, path, row_group_size=7)
+
+
+WRITERS = {
+    "csv": write_csv,
+    "parquet": write_parquet,
+    "jsonl": write_jsonl,
+    "arrow": write_arrow,
+}
 
 
 @settings(
@@ -87,14 +113,15 @@ def test_any_split_of_any_rows_gives_the_bytes_of_the_model(
 ) -> None:
     files = data.draw(st.lists(tables, min_size=1, max_size=4), label="files")
     suppressed = set(data.draw(st.lists(ids.filter(lambda user: bool(user.strip()))), label="gone"))
-    formats = data.draw(st.lists(st.sampled_from(["csv", "parquet"]), min_size=4, max_size=4))
+    formats = data.draw(st.lists(st.sampled_from(sorted(WRITERS)), min_size=4, max_size=4))
     memory = data.draw(st.sampled_from([1, 2_000, 10**9]), label="memory")
     max_bytes = data.draw(st.sampled_from([21, 60, 300, 10**6]), label="max_bytes")
     folder = tmp_path_factory.mktemp("model")
     paths = []
     for number, (rows, kind) in enumerate(zip(files, formats, strict=False)):
-        path = folder / f"{number}.{kind}"
-        (write_csv if kind == "csv" else write_parquet)(path, rows)
+        chosen = kind if rows else "csv"  # JSON Lines without a line are an empty file: refused
+        path = folder / f"{number}.{chosen}"
+        WRITERS[chosen](path, rows)
         paths.append(str(path))
     options: dict[str, Any] = {}
     if suppressed:
@@ -114,6 +141,7 @@ def test_any_split_of_any_rows_gives_the_bytes_of_the_model(
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_file, "BLOCK", data.draw(st.sampled_from([4096, 65536])))
+        patch.setattr(jsonl_file, "BLOCK", data.draw(st.sampled_from([300, 65536])))
         patch.setattr(parquet_file, "BATCH_ROWS", data.draw(st.sampled_from([1, 3, 1000])))
         order = data.draw(st.permutations(paths))
         with Preparation(order, out, asked) as preparation:
