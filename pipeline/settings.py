@@ -179,7 +179,7 @@ class PrepareSettings:
     allow_truncated: bool = False
     """Accept CSV without a final line break or with an open quote, JSONL with a cut line."""
     null_words: tuple[str, ...] | None = None
-    """Word that is no id; repeatable, replaces the default: NULL, None, nan, \\N and the like."""
+    """Word that is no id; repeatable, replaces the default: NULL, nan, undefined and the like."""
     id_rules: tuple[str, ...] = ()
     """Change ids, and count it: trim, lower; repeatable, or with commas."""
     rejects: Path | None = None

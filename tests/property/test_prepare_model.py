@@ -21,7 +21,9 @@ from pipeline.settings import PrepareSettings
 
 AS_OF = datetime(2026, 11, 23, tzinfo=UTC)
 START = datetime(2026, 5, 23, tzinfo=UTC)
-NULL_WORDS = {"NULL", "null", "None", "nan", r"\N", "#N/A", "undefined"}
+NULL_WORDS = set(
+    r"NULL null Null NaN nan NAN None none NONE \N #N/A N/A undefined <NA> NaT nil".split()
+)
 
 ids = st.one_of(
     st.sampled_from(
@@ -44,7 +46,7 @@ tables = st.lists(st.tuples(ids, moments), max_size=40)
 def model(rows: list[Row], suppressed: set[str], max_bytes: int) -> bytes:
     newest: dict[str, datetime] = {}
     for user, moment in rows:
-        blank = not user.strip("\u00a0\u200b\u2060\ufeff \t\r\n") or user.isspace()
+        blank = all(one.isspace() or one in "\u200b\u2060\ufeff" for one in user)
         if blank or user in NULL_WORDS or moment is None or not moment >= START:
             continue
         newest[user] = max(newest.get(user, moment), moment)
