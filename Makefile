@@ -42,7 +42,7 @@ sample: setup ## big inputs in bench-data: make sample ROWS=20000000
 	@$(BIN)/python -m benchmarks.workloads sample --rows $(ROWS) --out bench-data
 
 golden: setup ## rewrite the golden files; read the diff
-	@$(BIN)/python -m pytest -q tests/golden --golden-update
+	@BATCHPUB_GOLDEN=1 $(BIN)/python -m pytest -q tests/unit/test_wire_request_bytes.py
 
 clean: ## remove .venv, caches and generated files
 	@rm -rf .venv demo-out bench-data build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
