@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
-from pipeline.audience.rules import IdShape
+from pipeline.audience.rules import RowShape
 from pipeline.errors import ConfigurationError
 
 __all__ = ["ID_RULES", "IdRules"]
@@ -41,7 +41,7 @@ class IdRules:
         self.changed: Counter[str] = Counter(dict.fromkeys(self.names, 0))
         self.merged: Counter[str] = Counter(dict.fromkeys(self.names, 0))
 
-    def apply(self, rows: Any, shape: IdShape, *, count: bool = True) -> tuple[Any, IdShape]:
+    def apply(self, rows: Any, shape: RowShape, *, count: bool = True) -> tuple[Any, RowShape]:
         """Native rows with their ids changed, and what is still known of their shape."""
         if not self.names:
             return rows, shape
@@ -53,7 +53,7 @@ class IdRules:
                 self.changed[name] += int(
                     (frame["id"] != frame[trace]).fill_null(value=False).sum()
                 )
-        return frame.to_native(), IdShape()
+        return frame.to_native(), RowShape()
 
     def count_merged(self, users: Any) -> None:
         """Take the distinct traces of each user: more than one means that ids were merged."""

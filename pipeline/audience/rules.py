@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import narwhals.stable.v2 as nw
@@ -19,9 +20,8 @@ __all__ = [
     "NULL_WORDS",
     "REASONS",
     "AudienceRules",
-    "IdShape",
+    "RowShape",
     "classify",
-    "is_plain",
     "latest",
 ]
 
@@ -51,7 +51,6 @@ DROPPED: Final = frozenset({"no activity", "inactive", "not marked active"})
 
 _CONTROL: Final = "[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]"
 _BLANK: Final = r"^[\s\u00a0\u200b\u2060\ufeff]*$"
-_PLAIN: Final = bytes(range(0x21, 0x7F))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,30 +67,39 @@ class AudienceRules:
     max_id_chars: int = MAX_ID_CHARS
 
 
-@dataclass(frozen=True, slots=True)
-class IdShape:
-    """What is known of all ids of a frame; rules that it proves idle are left out."""
+_EVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowShape:
+    """What is known of all rows of a frame; rules that it proves idle are left out.
+
+    plain: every id is printable ASCII without space
+    shortest, longest: bounds of the ids' lengths in bytes
+    null_ids, null_times: whether there may be any
+    latest: no time is later than this
+    """
 
     plain: bool = False
     shortest: int = 0
     longest: int = 2**31
+    null_ids: bool = True
+    null_times: bool = True
+    latest: datetime = _EVER
 
 
-ANY_SHAPE: Final = IdShape()
+ANY_SHAPE: Final = RowShape()
 
 
-def is_plain(data: bytes | memoryview) -> bool:
-    """Whether the joined ids are printable ASCII without space: no rule on characters can hold."""
-    return not bytes(data).translate(None, _PLAIN)
-
-
-def classify(rows: Any, rules: AudienceRules, shape: IdShape = ANY_SHAPE) -> Any:
+def classify(rows: Any, rules: AudienceRules, shape: RowShape = ANY_SHAPE) -> Any:
     """Add a column ``reason`` (an index into `REASONS`) to a native frame of candidates.
 
-    `shape` must be true of every id; lengths in bytes.
+    `shape` must be true of the rows.
     """
     ident, time = nw.col("id"), nw.col("time")
-    steps: list[tuple[str, nw.Expr]] = [("null id", ident.is_null())]
+    steps: list[tuple[str, nw.Expr]] = []
+    if shape.null_ids:
+        steps.append(("null id", ident.is_null()))
     if not (shape.plain and shape.shortest > 0):
         steps.append(("empty id", ident.str.contains(_BLANK)))
     if shape.shortest <= max(map(len, rules.null_words), default=0):
@@ -101,8 +109,10 @@ def classify(rows: Any, rules: AudienceRules, shape: IdShape = ANY_SHAPE) -> Any
     if shape.longest > rules.max_id_chars:
         steps.append(("id too long", ident.str.len_chars() > rules.max_id_chars))
     if rules.window is not None:
-        steps.append(("activity in the future", time > rules.window.latest))
-        steps.append(("no activity", time.is_null()))
+        if shape.latest > rules.window.latest:
+            steps.append(("activity in the future", time > rules.window.latest))
+        if shape.null_times:
+            steps.append(("no activity", time.is_null()))
         steps.append(("inactive", time < rules.window.start))
     if rules.flagged:
         steps.append(("not marked active", ~nw.col("flag").fill_null(value=False)))

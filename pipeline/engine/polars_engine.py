@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audience.id_rules import IdRules
-from pipeline.audience.rules import DROPPED, REASONS, AudienceRules, IdShape, classify, is_plain
+from pipeline.audience.rules import DROPPED, REASONS, AudienceRules, RowShape, classify
 from pipeline.audience.rules import latest as latest_per_user
 from pipeline.engine.partitions import PartitionStore
 from pipeline.engine.recency import RecencyOrder
@@ -107,7 +107,7 @@ class PolarsEngine:
         for batch in batches:
             unusable.update(reject.reason for reject in batch.rejects)
             frame = pl.DataFrame({"id": _series(batch.ids, pl.String)})
-            frame, _ = self._id_rules.apply(frame, IdShape(), count=False)
+            frame, _ = self._id_rules.apply(frame, RowShape(), count=False)
             frame = frame.select("id").drop_nulls().unique()
             ids += frame.height
             self._suppressed.add(frame)
@@ -122,7 +122,8 @@ class PolarsEngine:
         self._refuse(batch.place, batch.rejects)
         if not rows:
             return
-        frame, shape = self._id_rules.apply(_frame(batch), _shape(batch.ids))
+        frame = _frame(batch)
+        frame, shape = self._id_rules.apply(frame, _shape(batch.ids, frame["time"]))
         frame = classify(frame, self._rules, shape)
         wanted = frame.filter(pl.col("reason") == _CANDIDATE).select(self._columns)
         counts.candidates += wanted.height
@@ -213,21 +214,27 @@ def _named_rows(
         yield Reject(row, REASONS[code], None if values is None else values[index])
 
 
-def _shape(ids: pa.Array) -> IdShape:
-    """What can be said of all ids at once, from the Arrow buffers."""
-    if ids.null_count:
-        return IdShape()
+def _shape(ids: pa.Array, times: pl.Series) -> RowShape:
+    """What can be said of all rows at once, from the Arrow buffers."""
+    offsets, data = ids.buffers()[1:]
+    if ids.null_count or data is None:
+        return RowShape()
     bounds = pc.min_max(pc.binary_length(ids)).as_py()
-    first, last = ids.offset, ids.offset + len(ids)
     width = 8 if pa.types.is_large_string(ids.type) else 4
-    _, offsets, data = ids.buffers()
-    if data is None:
-        return IdShape()
     start, end = (
-        int.from_bytes(memoryview(offsets)[n * width : (n + 1) * width], "little")
-        for n in (first, last)
+        int.from_bytes(memoryview(offsets)[at * width : (at + 1) * width], "little")
+        for at in (ids.offset, ids.offset + len(ids))
     )
-    return IdShape(is_plain(memoryview(data)[start:end]), bounds["min"], bounds["max"])
+    octets = pl.Series(pa.Array.from_buffers(pa.uint8(), end - start, [None, data[start:end]]))
+    lowest, highest = octets.min(), octets.max()
+    return RowShape(
+        plain=lowest is None or (lowest > 0x20 and highest < 0x7F),  # type: ignore[operator]
+        shortest=bounds["min"],
+        longest=bounds["max"],
+        null_ids=False,
+        null_times=times.null_count() > 0,
+        latest=times.max() or RowShape().latest,  # type: ignore[arg-type]
+    )
 
 
 def _series(array: pa.Array, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:

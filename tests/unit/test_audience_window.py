@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from pipeline.audience.rules import REASONS, AudienceRules, IdShape, classify, is_plain
+from pipeline.audience.rules import REASONS, AudienceRules, RowShape, classify
 from pipeline.audience.window import activity_window, parse_as_of
 from pipeline.errors import ConfigurationError
 
@@ -116,9 +116,10 @@ def test_ids_and_what_the_shape_of_their_batch_may_leave_out(
     rows = pl.DataFrame(
         {"id": [ident], "time": [None]}, schema={"id": pl.String, "time": pl.Datetime("us", "UTC")}
     )
-    shapes = [IdShape()]
+    shapes = [RowShape()]
     if ident is not None:
-        data = ident.encode()
-        shapes.append(IdShape(is_plain(data), len(data), len(data)))
+        size = len(ident.encode())
+        plain = all("!" <= one <= "~" for one in ident)
+        shapes.append(RowShape(plain=plain, shortest=size, longest=size, null_ids=False))
     for shape in shapes:
         assert [REASONS.index(reason)] == classify(rows, rules, shape)["reason"].to_list()
