@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 RESERVED_ID = "default"
 """The id under which the vendor publishes the generic set (api.md §1.6)."""
@@ -103,7 +103,10 @@ class PrepareSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadSummary:
-    """What `upload` did; ``server_said`` is the answer's text, shortened and made safe."""
+    """What `upload` did; ``server_said`` is the answer's text, shortened and made safe.
+
+    When the tracker holds the list already, nothing is sent: ``status`` is None.
+    """
 
     list_path: str
     tracker_id: str
@@ -111,10 +114,55 @@ class UploadSummary:
     users: int
     bytes: int
     sha256: str
-    status: int
+    status: int | None
     attempts: int
     server_said: str
     duration_s: float
+    outcome: Literal["uploaded", "unchanged"] = "uploaded"
+    old_users: int | None = None
+    """Users of the last confirmed list; None where none is known."""
+    added: int | None = None
+    removed: int | None = None
+    kept: int | None = None
+    """Against the last confirmed list; None where they were not compared."""
+    confirmed_by: tuple[str, ...] = ()
+    """Confirmations without which it would have been refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadRun:
+    """One run of `upload` as the ledger remembers it; times are UTC, ISO 8601.
+
+    ``outcome`` is ``preparing`` or ``sending`` while it runs, then ``confirmed``, ``uncertain``,
+    ``failed`` (nothing changed), ``refused`` by a guard, or ``unchanged`` (nothing to send).
+    """
+
+    run: int
+    tracker_id: str
+    target: str
+    outcome: str
+    started_at: str
+    ended_at: str | None
+    users: int
+    bytes: int
+    sha256: str
+    made_at: str
+    old_users: int | None = None
+    added: int | None = None
+    removed: int | None = None
+    kept: int | None = None
+    confirmed_by: tuple[str, ...] = ()
+    attempts: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySummary:
+    """The last runs of `upload`, newest first."""
+
+    ledger: str
+    tracker_id: str | None
+    runs: tuple[UploadRun, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,3 +226,102 @@ class SandboxReady:
     public_key: str
     private_key: str
     export_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """How many ids something was found with, and up to three of them, masked."""
+
+    count: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdShapes:
+    """What a set of ids looks like: how many are of each length, kind and common beginning."""
+
+    lengths: dict[int, int]
+    kinds: dict[str, int]
+    prefixes: dict[str, int]
+    """Up to three characters before the first digit; only those that many ids share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListComparison:
+    """Two sets of ids; every number counts distinct ids.
+
+    kept: ids of both
+    near: added ids that an old id equals but for case, Unicode form, blanks or leading zeros
+    kept_percent: kept, of a hundred old ids; None where there was none
+    jaccard_percent: kept, of a hundred ids that are in either; None where both are empty
+    drift_percent: ids of a hundred that moved to another length, kind or prefix (half the sum
+        of the differences between both distributions)
+    """
+
+    old: int
+    new: int
+    kept: int
+    added: int
+    removed: int
+    near: int
+    kept_percent: float | None
+    jaccard_percent: float | None
+    drift_percent: dict[str, float]
+    old_shapes: IdShapes
+    new_shapes: IdShapes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownMatch:
+    """The distinct ids of a list beside those known elsewhere.
+
+    near: unmatched ids that a known id equals but for case, Unicode form, blanks or leading zeros
+    unusable_rows: rows of the known ids that could not be read
+    """
+
+    known: int
+    matched: int
+    unmatched: int
+    near: int
+    percent: float | None
+    unusable_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSummary:
+    """What `check` found out about a list; ids appear masked only.
+
+    users: valid lines, one user each
+    legacy_lines: lines with the older name ``user_id``
+    problems: lines that are no user, by what is wrong; the first of them with their numbers
+    receipt: whether the receipt beside the list is true of it
+    suspicions, near_duplicates: findings by kind, those of count 0 left out
+    error: what the command ends with, in the form of every error; None for a sound list
+    """
+
+    source: str
+    format: str
+    bytes: int
+    max_bytes: int
+    sha256: str
+    lines: int
+    users: int
+    distinct_users: int
+    legacy_lines: int
+    receipt: Literal["true", "none", "differs", "damaged"]
+    problems: dict[str, int]
+    first_problems: tuple[tuple[int, str], ...]
+    duplicates: Finding
+    suspicions: dict[str, Finding]
+    near_duplicates: dict[str, Finding]
+    known: KnownMatch | None = None
+    unmatched_file: str | None = None
+    against: ListComparison | None = None
+    against_source: str | None = None
+    error: dict[str, object] | None = None
+    duration_s: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a sound list, suspicions or not; otherwise that of the error."""
+        return 0 if self.error is None else int(str(self.error["exit_code"]))

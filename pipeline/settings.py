@@ -39,6 +39,9 @@ _DURATION_UNITS: Final = {
     "d": 86400.0,
     "w": 604800.0,
 }
+_CONFIRMATION: Final = re.compile(
+    r"(?:first|empty):\d+|(?:shrink|grow):\d+:\d+|overlap:\d+(?:\.\d)?|age:-?\d+", re.ASCII
+)
 
 
 def parse_size(text: str | int, *, option: str) -> int:
@@ -81,15 +84,17 @@ def parse_duration(text: str | float, *, option: str) -> float:
     return value
 
 
-def parse_percent(text: str | float, *, option: str) -> float:
-    """A percentage between 0 and 100 from ``95``, ``"95"``, ``"99.5%"``."""
+def parse_percent(text: str | float, *, option: str, most: float = 100) -> float:
+    """A percentage between 0 and `most` from ``95``, ``"95"``, ``"99.5%"``."""
     try:
         value = float(str(text).strip().removesuffix("%"))
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 100:
+    if not 0 <= value <= most:
         raise ConfigurationError(
-            f"not a percentage: {text!r}", source=option, remedy="write a number from 0 to 100"
+            f"not a percentage: {text!r}",
+            source=option,
+            remedy=f"write a number from 0 to {most:,.0f}",
         )
     return value
 
@@ -271,8 +276,39 @@ class UploadSettings:
     """Media type of the form field that holds the list."""
     expect_continue: bool = False
     """Wait for the server's consent (Expect: 100-continue) before the list is sent."""
+    min_users: int | None = None
+    """Refuse a list of fewer users; without a known earlier upload, accept one of as many."""
+    max_shrink: str | float = "20%"
+    """Refuse a list that is shorter than the last one, or the longest of 14 days, by more."""
+    max_grow: str | float = "200%"
+    """Refuse a list that is longer than the last one by more; 200% is three times as long."""
+    min_overlap: str | float = "50%"
+    """Refuse a list that shares fewer users with the last one; 0% compares nothing."""
+    max_age: str | float = "24h"
+    """Refuse a list that was made longer ago."""
+    refresh_after: str | float = "7d"
+    """Send an unchanged list again when its last upload is longer ago."""
+    confirm: tuple[str, ...] = ()
+    """Let pass what a guard refused, in its own words: shrink:1000:700; repeatable."""
 
     def __post_init__(self) -> None:
+        parse_percent(self.max_shrink, option="--max-shrink")
+        parse_percent(self.max_grow, option="--max-grow", most=1e9)
+        parse_percent(self.min_overlap, option="--min-overlap")
+        parse_duration(self.max_age, option="--max-age")
+        parse_duration(self.refresh_after, option="--refresh-after")
+        if self.min_users is not None and self.min_users < 1:
+            raise ConfigurationError(
+                "must be at least 1", source="--min-users", actual=self.min_users
+            )
+        for word in self.confirm:
+            if not _CONFIRMATION.fullmatch(word):
+                raise ConfigurationError(
+                    f"not a confirmation: {word!r}",
+                    source="--confirm",
+                    remedy="copy it from the refusal: first:COUNT, empty:OLD, shrink:OLD:NEW,"
+                    " grow:OLD:NEW, overlap:PERCENT, age:HOURS",
+                )
         parse_duration(self.deadline, option="--deadline")
         parse_duration(self.retry_wait, option="--retry-wait")
         parse_duration(self.connect_timeout, option="--connect-timeout")

@@ -1,0 +1,47 @@
+"""Verdicts on whether going on is safe: facts and limits in, an error or None out. Pure."""
+
+from pipeline.guards.exports import (
+    refuse_few_users,
+    refuse_low_coverage,
+    refuse_missing_default,
+    refuse_stale_export,
+)
+from pipeline.guards.lists import (
+    refuse_empty_list,
+    refuse_overflow,
+    refuse_rejects,
+    refuse_row_count,
+    refuse_short_list,
+    refuse_stale_suppression,
+)
+from pipeline.guards.uploads import (
+    Baselines,
+    UploadFacts,
+    UploadLimits,
+    Verdict,
+    baselines,
+    is_unchanged,
+    judge_list,
+    judge_overlap,
+)
+
+__all__ = [
+    "Baselines",
+    "UploadFacts",
+    "UploadLimits",
+    "Verdict",
+    "baselines",
+    "is_unchanged",
+    "judge_list",
+    "judge_overlap",
+    "refuse_empty_list",
+    "refuse_few_users",
+    "refuse_low_coverage",
+    "refuse_missing_default",
+    "refuse_overflow",
+    "refuse_rejects",
+    "refuse_row_count",
+    "refuse_short_list",
+    "refuse_stale_export",
+    "refuse_stale_suppression",
+]
