@@ -147,6 +147,7 @@ class Preparation:
 
     def write(self, on_progress: OnProgress) -> None:
         """Put the users in recency order and write those that fit."""
+        on_progress(Progress(stage="order", done=0, unit="users"))
         order = self._engine.order(max_bytes=self._max_bytes, line_overhead=self._kind.overhead)
         self._users = order.users
         self._oldest: datetime | None = None

@@ -1,4 +1,4 @@
-"""One line on a terminal that says how far the work is; nothing anywhere else."""
+"""How far the work is: a line rewritten in place on a terminal, elsewhere one every ten seconds."""
 
 from __future__ import annotations
 
@@ -17,23 +17,33 @@ from pipeline.records import OnProgress, Progress, ignore_progress
 __all__ = ["ProgressLine", "progress_line"]
 
 _INTERVAL_S: Final = 0.1
+_PLAIN_INTERVAL_S: Final = 10.0
 # A rate from less time than this is noise, and so is what is left at that rate.
 _SETTLED_S: Final = 1.0
 
 
 class ProgressLine:
-    """A line rewritten in place, at most ten times a second, gone after `clear`."""
+    """A line rewritten in place, at most ten times a second, gone after `clear`.
+
+    With `plain` it is a line of its own every ten seconds, for logs.
+    """
 
     def __init__(
-        self, stream: IO[str], *, clock: Callable[[], float], columns: Callable[[], int]
+        self,
+        stream: IO[str],
+        *,
+        clock: Callable[[], float],
+        columns: Callable[[], int],
+        plain: bool = False,
     ) -> None:
+        self._plain = plain
         self._stream = stream
         self._clock = clock
         self._columns = columns
         self._stage = ""
         self._stage_began = 0.0
         self._stage_offset = 0
-        self._drawn_at = float("-inf")
+        self._drawn_at = clock() if plain else float("-inf")
         self._shown = False
 
     def __call__(self, progress: Progress) -> None:
@@ -44,11 +54,17 @@ class ProgressLine:
             self._stage_began = now
             # A resumed stage starts above zero: what it found done is not its speed.
             self._stage_offset = progress.done
-        elif now - self._drawn_at < _INTERVAL_S:
+            interval = _PLAIN_INTERVAL_S if self._plain else 0.0  # a new stage shows at once
+        else:
+            interval = _PLAIN_INTERVAL_S if self._plain else _INTERVAL_S
+        if now - self._drawn_at < interval:
             return
         self._drawn_at = now
         elapsed = now - self._stage_began
         text = progress_text(progress, elapsed_s=elapsed, fresh=progress.done - self._stage_offset)
+        if self._plain:
+            self._write(f"batchpub: {text}\n")
+            return
         self._write("\r\x1b[K" + text[: max(self._columns() - 1, 1)])
         self._shown = True
 
@@ -92,11 +108,14 @@ def progress_line(common: CommonOptions) -> Iterator[OnProgress]:
     """The listener for a command's flow; its line is cleared when the block is left."""
     stream = sys.stderr
     wanted = not (common.quiet or common.json or common.verbose)
-    if not wanted or stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if not wanted or stream is None:
         yield ignore_progress
         return
     line = ProgressLine(
-        stream, clock=time.monotonic, columns=lambda: shutil.get_terminal_size().columns
+        stream,
+        clock=time.monotonic,
+        columns=lambda: shutil.get_terminal_size().columns,
+        plain=not stream.isatty() or os.environ.get("TERM") == "dumb",
     )
     try:
         yield line

@@ -32,6 +32,23 @@ def test_the_line_is_rewritten_at_most_ten_times_a_second() -> None:
     assert "\n" not in stream.getvalue()
 
 
+def test_a_log_gets_a_line_every_ten_seconds_and_none_for_short_work() -> None:
+    stream, clock = io.StringIO(), Clock()
+    line = ProgressLine(stream, clock=clock, columns=lambda: 80, plain=True)
+    for second in range(36):
+        clock.now = 100 + second
+        line(Progress(stage="read" if second < 15 else "write", done=second * 10**6))
+        if second == 9:
+            assert "" == stream.getvalue()
+    line.clear()
+
+    lines = stream.getvalue().splitlines()
+    assert ["batchpub: read", "batchpub: write", "batchpub: write"] == [
+        text.rpartition(":")[0] for text in lines
+    ]
+    assert "\r" not in stream.getvalue()
+
+
 def test_a_new_stage_shows_at_once() -> None:
     line, stream, _ = make_line()
     line(Progress(stage="read", done=1))
