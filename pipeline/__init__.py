@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.api import fetch, parse, prepare, upload
+    from pipeline.api import check, fetch, parse, prepare, upload
     from pipeline.errors import (
         BatchpubError,
         ConfigurationError,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         UncertainError,
     )
     from pipeline.records import (
+        CheckSummary,
         DownloadSummary,
         ExportSummary,
         FetchSummary,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         UploadSummary,
     )
     from pipeline.settings import (
+        CheckSettings,
         ExportSettings,
         FetchSettings,
         PrepareSettings,
@@ -39,6 +41,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BatchpubError",
+    "CheckSettings",
+    "CheckSummary",
     "ConfigurationError",
     "DownloadSummary",
     "ExportSettings",
@@ -57,6 +61,7 @@ __all__ = [
     "UncertainError",
     "UploadSettings",
     "UploadSummary",
+    "check",
     "fetch",
     "parse",
     "prepare",

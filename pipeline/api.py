@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from pipeline.records import (
+    CheckSummary,
     ExportSummary,
     FetchSummary,
     OnProgress,
@@ -24,6 +25,7 @@ from pipeline.records import (
     ignore_progress,
 )
 from pipeline.settings import (
+    CheckSettings,
     ExportSettings,
     FetchSettings,
     PrepareSettings,
@@ -31,7 +33,7 @@ from pipeline.settings import (
     UploadSettings,
 )
 
-__all__ = ["fetch", "parse", "prepare", "upload"]
+__all__ = ["check", "fetch", "parse", "prepare", "upload"]
 
 OnePath: TypeAlias = str | os.PathLike[str]
 Paths: TypeAlias = OnePath | Sequence[OnePath]
@@ -101,6 +103,11 @@ class _PrepareOptions(PrepareSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _CheckOptions(CheckSettings):
+    on_progress: OnProgress = ignore_progress
+
+
+@dataclass(frozen=True, kw_only=True)
 class _UploadOptions(UploadSettings):
     private_key: str | Secret = field(repr=False)
     on_progress: OnProgress = ignore_progress
@@ -141,6 +148,30 @@ def prepare(extracts: Paths, output: OnePath, options: _PrepareOptions) -> Prepa
         Path(output),
         _part(PrepareSettings, options),
         on_progress=options.on_progress,
+    )
+
+
+@_one_path(_CheckOptions)
+def check(list_path: OnePath, options: _CheckOptions) -> CheckSummary:
+    """Look at a user list before it is sent, as ``batchpub check`` does.
+
+    Args:
+        list_path: The list.
+        options: The fields of `CheckSettings` as keywords, and ``on_progress``.
+
+    Returns:
+        What was found. A list that must not be sent is no exception: ``error`` says why, and
+        ``exit_code`` is that of the command.
+
+    Raises:
+        ConfigurationError: a wrong keyword value or column.
+        InputError: a file is missing, or no list at all.
+        MachineError: disk, permission or memory.
+    """
+    from pipeline import flows
+
+    return flows.check(
+        Path(list_path), _part(CheckSettings, options), on_progress=options.on_progress
     )
 
 

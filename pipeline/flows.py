@@ -10,22 +10,26 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.records import (
+    CheckSummary,
     ExportSummary,
     FetchSummary,
+    HistorySummary,
     OnProgress,
     PrepareSummary,
     UploadSummary,
     ignore_progress,
 )
 from pipeline.settings import (
+    CheckSettings,
     ExportSettings,
     FetchSettings,
+    HistorySettings,
     PrepareSettings,
     Secret,
     UploadSettings,
 )
 
-__all__ = ["fetch", "parse", "prepare", "upload"]
+__all__ = ["check", "fetch", "parse", "prepare", "upload"]
 
 
 def prepare(
@@ -45,23 +49,42 @@ def prepare(
         return preparation.publish()
 
 
+def check(
+    list_path: Path,
+    settings: CheckSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> CheckSummary:
+    """User list → what is wrong with it or suspicious about it; what refuses it is in `error`."""
+    from pipeline.userlist.check import check_list
+
+    return check_list(list_path, settings, on_progress=on_progress)
+
+
 def upload(
     list_path: Path,
     private_key: Secret,
     settings: UploadSettings,
     *,
+    state_dir: Path | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> UploadSummary:
-    """User list → the tracker's stored list; a list without a receipt is checked first."""
-    from pipeline.guards import refuse_empty_list
-    from pipeline.transfer.upload import upload_list
-    from pipeline.userlist.receipt import make_receipt, read_receipt
+    """User list → the tracker's stored list, when the guards agree and it is another one."""
+    from pipeline.submission import Submission
 
-    receipt = read_receipt(list_path) or make_receipt(list_path)
-    refusal = refuse_empty_list(users=receipt.users, source=list_path)
-    if refusal is not None:
-        raise refusal
-    return upload_list(list_path, receipt, private_key, settings, on_progress=on_progress)
+    with Submission(list_path, settings, state_dir=state_dir) as submission:
+        submission.judge()
+        if submission.unchanged:
+            return submission.leave()
+        submission.compare(on_progress)
+        return submission.send(private_key, on_progress)
+
+
+def history(settings: HistorySettings, *, state_dir: Path | None = None) -> HistorySummary:
+    """Ledger → the last runs of `upload`; writes nothing where there is no ledger."""
+    from pipeline.ledger.ledger import read_history
+
+    return read_history(state_dir, settings.tracker_id, limit=settings.limit)
 
 
 def parse(

@@ -18,12 +18,21 @@ from pipeline.cli.help import PlainHelp, default_text
 from pipeline.cli.layers import from_environment, from_file
 from pipeline.cli.options import CommonOptions
 from pipeline.cli.report import flush_stdout, leave_echo, print_json, print_lines
+from pipeline.records import CheckSummary
 
 __all__ = ["make_app", "run"]
 
 # Help texts stand here because `batchpub --help` must not import the commands.
 _COMMANDS: Final = {
     "prepare": ("EXTRACT... -o LIST", "Make the list of active users from extracts."),
+    "check": (
+        "LIST",
+        """Look at a user list before it is sent; nothing is changed.
+
+        Exit 0: it may be sent, duplicates and suspicions are only told. Exit 3: lines that are no
+        user, or not what its receipt says. Exit 4: no users, over the size limit, or less than
+        --min-match known. Ids are shown masked: # a digit, a dot a letter.""",
+    ),
     "upload": (
         "LIST --tracker-id ID",
         """Replace the stored user list of a tracker.
@@ -84,6 +93,8 @@ def run(arguments: Sequence[str]) -> int:
         answer = command(*bound.args, **bound.kwargs)
         if answer is not None:
             _report(answer, common)
+            if isinstance(answer, CheckSummary):
+                return _verdict(answer, common)
     except SystemExit as end:  # a command that ends early and has said all it had to say
         return end.code if isinstance(end.code, int) else 1
     except BaseException as error:  # noqa: BLE001 - the outermost edge: each has an exit code
@@ -139,6 +150,16 @@ def _report(answer: object, common: CommonOptions) -> None:
         from pipeline.cli.summary import summary_lines
 
         print_lines(summary_lines(answer))
+
+
+def _verdict(answer: CheckSummary, common: CommonOptions) -> int:
+    """The exit code of a report that may be a refusal; its reason is told like any error."""
+    from pipeline.cli.check_summary import error_line
+
+    line = error_line(answer)
+    if line is not None and not common.json:
+        print_lines([line])
+    return answer.exit_code
 
 
 def _fail(error: BaseException, common: CommonOptions) -> int:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from pipeline.records import ExportSummary, FetchSummary, PrepareSummary, UploadSummary
+from pipeline.records import (
+    CheckSummary,
+    ExportSummary,
+    FetchSummary,
+    PrepareSummary,
+    UploadSummary,
+)
 
 __all__ = ["count", "duration", "size", "summary_lines"]
 
@@ -20,6 +26,10 @@ def summary_lines(summary: object) -> list[str]:
     """The lines of a command's summary."""
     if isinstance(summary, PrepareSummary):
         return _prepare(summary)
+    if isinstance(summary, CheckSummary):
+        from pipeline.cli.check_summary import check_lines
+
+        return check_lines(summary)
     if isinstance(summary, UploadSummary):
         return _upload(summary)
     if isinstance(summary, FetchSummary):

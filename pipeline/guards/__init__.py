@@ -1,5 +1,11 @@
 """Verdicts on whether going on is safe: facts and limits in, an error or None out. Pure."""
 
+from pipeline.guards.checks import (
+    refuse_low_match,
+    refuse_oversize_list,
+    refuse_problem_lines,
+    refuse_wrong_receipt,
+)
 from pipeline.guards.exports import (
     refuse_few_users,
     refuse_low_coverage,
@@ -37,11 +43,15 @@ __all__ = [
     "refuse_empty_list",
     "refuse_few_users",
     "refuse_low_coverage",
+    "refuse_low_match",
     "refuse_missing_default",
     "refuse_overflow",
+    "refuse_oversize_list",
+    "refuse_problem_lines",
     "refuse_rejects",
     "refuse_row_count",
     "refuse_short_list",
     "refuse_stale_export",
     "refuse_stale_suppression",
+    "refuse_wrong_receipt",
 ]

@@ -21,7 +21,8 @@ def refuse_problem_lines(
     total = sum(problems.values())
     if not total:
         return None
-    what = next(iter(problems)) if len(problems) == 1 else "see the problems by kind"
+    kinds = sorted(problems, key=lambda kind: (-problems[kind], kind))
+    what = ", ".join(kinds[:3]) + (f" and {len(kinds) - 3} more kinds" if kinds[3:] else "")
     return InputError(
         f"{total:,} of {lines:,} lines cannot be used: {what}",
         source=source,

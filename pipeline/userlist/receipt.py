@@ -5,7 +5,6 @@ Light on purpose: the upload reads receipts and imports nothing heavy.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,15 +13,13 @@ from typing import Any, Final
 import orjson
 
 from pipeline.errors import InputError, MachineError
-from pipeline.limits import READ_CHUNK
 from pipeline.records import Receipt, SourceFingerprint
+from pipeline.userlist.lines import HEADER, find_shape, is_header, read_line
+from pipeline.userlist.list_file import REMEDY, ListFile
 
-__all__ = ["encode_receipt", "make_receipt", "read_receipt", "receipt_path"]
+__all__ = ["encode_receipt", "invalid_line", "make_receipt", "read_receipt", "receipt_path"]
 
 VERSION: Final = 1
-_MAX_LINE: Final = 64 * 1024
-_NAMES: Final = ("auth_user_id", "user_id")
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 def receipt_path(list_path: Path) -> Path:
@@ -72,80 +69,32 @@ def _receipt(plain: dict[str, Any]) -> Receipt:
 
 
 def make_receipt(list_path: Path) -> Receipt:
-    """Check a list made elsewhere, line by line, and write down what it is; writes nothing.
+    """Read a list made elsewhere to its end and write down what it is; writes nothing.
 
     Raises:
-        InputError: missing, or a line that is no user: not UTF-8, not JSON, no id, a blank line,
-            no line break at the end.
+        InputError: missing, or a line that `check` would not accept.
     """
-    digest = hashlib.sha256()
-    size = users = 0
-    kind = ""
-    try:
-        with list_path.open("rb", buffering=READ_CHUNK) as file:
-            while line := file.readline(_MAX_LINE + 1):
-                users += 1
-                kind = kind or ("jsonl" if line.lstrip(_BOM).lstrip()[:1] == b"{" else "csv")
-                problem = _problem(line, kind, first=users == 1)
-                if problem:
-                    raise InputError(
-                        problem,
-                        source=list_path,
-                        position=f"line {users:,}",
-                        remedy="make the list with batchpub prepare",
-                    )
-                digest.update(line)
-                size += len(line)
-    except FileNotFoundError as error:
-        raise InputError("no such list", source=list_path, remedy="check the path") from error
-    except IsADirectoryError as error:
-        raise InputError("a folder, not a list", source=list_path) from error
-    except OSError as error:
-        raise MachineError(f"cannot read: {error.strerror}", source=list_path) from error
+    file = ListFile(list_path)
+    for block in file.blocks():
+        first = block.first_line == 1
+        if first and is_header(block.data.partition(b"\n")[0], file.kind):
+            raise invalid_line(list_path, 1, HEADER)
+        if find_shape(block.data, file.kind, lines=block.lines) is not None:
+            continue
+        for number, line in block.iter_lines():
+            problem = read_line(line, file.kind, first=number == 1).problem
+            if problem is not None:
+                raise invalid_line(list_path, number, problem)
     return Receipt(
         list_name=list_path.name,
-        format=kind or "jsonl",
-        bytes=size,
-        users=users,
-        sha256=digest.hexdigest(),
+        format=file.kind,
+        bytes=file.bytes,
+        users=file.lines,
+        sha256=file.sha256,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _problem(line: bytes, kind: str, *, first: bool) -> str | None:
-    """What is wrong with one line of a list, None when nothing is."""
-    if len(line) > _MAX_LINE:
-        return f"a line longer than {_MAX_LINE:,} bytes"
-    if not line.endswith(b"\n"):
-        return "the last line has no end: the list may be cut"
-    if first and line.startswith(_BOM):
-        return "a byte order mark would become part of the first id"
-    if kind == "jsonl":
-        return _json_problem(line)
-    try:
-        text = line.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        return "not UTF-8"
-    if text.startswith('"'):
-        inner = text[1:-1]
-        if len(text) < 2 or not text.endswith('"') or '"' in inner.replace('""', ""):
-            return "not one quoted value"
-        text = inner
-    elif "," in text or '"' in text:
-        return "more than one column"
-    if first and text in _NAMES:
-        return "a header line: the CSV format has none, it would become a user id"
-    return None if text.strip() else "an empty id"
-
-
-def _json_problem(line: bytes) -> str | None:
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return "not JSON"
-    if not isinstance(value, dict):
-        return "not a JSON object"
-    ident = next((value[name] for name in _NAMES if name in value), None)
-    if isinstance(ident, bool) or not isinstance(ident, str | int):
-        return "no auth_user_id that is text"
-    return None if str(ident).strip() else "an empty id"
+def invalid_line(list_path: Path, number: int, problem: str) -> InputError:
+    """The error for a line that is no user."""
+    return InputError(problem, source=list_path, position=f"line {number:,}", remedy=REMEDY)

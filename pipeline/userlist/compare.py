@@ -1,0 +1,87 @@
+"""Two sets of ids: what was added, removed, kept; exact, whatever the order and the memory.
+
+    with IdParts(folder).fill(old_batches) as old, IdParts(folder).fill(new_batches) as new:
+        print(compare(old, new).kept_percent)
+
+Strategy: both sets lie in parts by hash; equal ids are in the same part, so parts are compared one
+by one, by the ids themselves. Memory is that of one part of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.records import ListComparison
+from pipeline.userlist.id_parts import IdParts, iter_parts, keyed
+from pipeline.userlist.shapes import ShapeCounts, drift_percent
+
+__all__ = ["Difference", "compare", "iter_differences", "percent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Distinct ids of one part: frames with ``id`` and ``other``.
+
+    near: added ids that share a near key with an id of `old`
+    """
+
+    old: pl.DataFrame
+    new: pl.DataFrame
+    added: pl.DataFrame
+    kept: int
+    near: int
+
+    @property
+    def removed(self) -> int:
+        """Ids of `old` that `new` lacks."""
+        return self.old.height - self.kept
+
+
+def iter_differences(old: IdParts, new: IdParts) -> Iterator[Difference]:
+    """Part by part, every id in exactly one of them."""
+    for old_rows, new_rows in iter_parts(old, new):
+        before, after = old_rows.unique("id"), new_rows.unique("id")
+        added = after.join(before.select("id"), on="id", how="anti")
+        kept = after.height - added.height
+        yield Difference(before, after, added, kept, _near(before, added))
+
+
+def _near(old: pl.DataFrame, added: pl.DataFrame) -> int:
+    # Two ids share a key only if the key is another text than one of them.
+    if not (bool(old["other"].any()) or bool(added["other"].any())):
+        return 0
+    return keyed(added).join(keyed(old).select("key"), on="key", how="semi").height
+
+
+def compare(old: IdParts, new: IdParts) -> ListComparison:
+    """What became of `old` in `new`, and how far the shape of the ids has drifted."""
+    olds = news = kept = near = 0
+    old_shapes, new_shapes = ShapeCounts(), ShapeCounts()
+    for one in iter_differences(old, new):
+        olds += one.old.height
+        news += one.new.height
+        kept += one.kept
+        near += one.near
+        old_shapes.add(one.old["id"])
+        new_shapes.add(one.new["id"])
+    return ListComparison(
+        old=olds,
+        new=news,
+        kept=kept,
+        added=news - kept,
+        removed=olds - kept,
+        near=near,
+        kept_percent=percent(kept, olds),
+        jaccard_percent=percent(kept, olds + news - kept),
+        drift_percent=drift_percent(old_shapes, new_shapes),
+        old_shapes=old_shapes.freeze(),
+        new_shapes=new_shapes.freeze(),
+    )
+
+
+def percent(part: int, whole: int) -> float | None:
+    """Of a hundred, rounded down so that 100 means all; None of nothing."""
+    return None if not whole else part * 10**6 // whole / 10**4
