@@ -35,6 +35,7 @@ WINDOW: Final = timedelta(days=14)
 _AHEAD: Final = timedelta(hours=1)
 # Whoever confirmed one of these said that the smaller list is the right one from then on.
 _NEW_SIZE: Final = ("first", "empty", "shrink")
+_CHECK: Final = "check the extract, the activity window and the suppression lists"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,19 +206,15 @@ def judge_overlap(
     limits: UploadLimits,
     *,
     old_users: int,
+    new_users: int,
     kept: int | None,
 ) -> Verdict:
-    """How many users of an earlier list are on this one too; `kept` is None where it is lost.
+    """What can be told by comparing with an earlier list; `kept` is None where that is lost.
 
-    The share is that of the shorter list, so that growing or shrinking alone does not lower it.
+    Users are distinct ones here. The share is that of the shorter list, so that growing or
+    shrinking alone does not lower it.
     """
-    smaller = min(old_users, facts.users)
-    if smaller == 0 or limits.min_overlap <= 0:
-        return Verdict()
-    if kept is not None and kept * 100 >= limits.min_overlap * smaller:
-        return Verdict()
-    tenths = 0 if kept is None else kept * 1000 // smaller
-    share = f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths / 10:.1f}"
+    given = _given(before, facts, limits)
     if kept is None:
         objection = Objection(
             message="the list that was sent last is no longer kept, so the users on both lists"
@@ -227,16 +224,26 @@ def judge_overlap(
             remedy="keep the state directory whole",
             confirm="overlap:0",
         )
-    else:
-        objection = Objection(
-            message=f"the list is nearly another one: of {old_users:,} users {kept:,} are kept,"
-            f" {old_users - kept:,} removed, {facts.users - kept:,} added",
-            limit=f"{limits.min_overlap:g}% on both lists",
-            actual=f"{share}%",
-            remedy="check that list, tracker and key belong to the same shop",
-            confirm=f"overlap:{share}",
+        return _verdict([objection], given, [])
+    objections = []
+    repeated = facts.users - new_users
+    if repeated > 0 and not _shrinks(before.largest, facts.users, limits):
+        objections += _shrink(old_users, new_users, limits, f", {repeated:,} lines are repeats")
+    smaller = min(old_users, new_users)
+    if smaller and kept * 100 < limits.min_overlap * smaller:
+        tenths = kept * 1000 // smaller
+        share = f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths / 10:.1f}"
+        objections.append(
+            Objection(
+                message=f"the list is nearly another one: of {old_users:,} users {kept:,} are"
+                f" kept, {old_users - kept:,} removed, {new_users - kept:,} added",
+                limit=f"{limits.min_overlap:g}% on both lists",
+                actual=f"{share}%",
+                remedy="check that list, tracker and key belong to the same shop",
+                confirm=f"overlap:{share}",
+            )
         )
-    return _verdict([objection], _given(before, facts, limits), [])
+    return _verdict(objections, given, [])
 
 
 def _first(
@@ -263,27 +270,18 @@ def _first(
 
 def _size(before: Baselines, facts: UploadFacts, limits: UploadLimits) -> list[Objection]:
     old, new = before.largest, facts.users
-    check = "check the extract, the activity window and the suppression lists"
     if old is not None and new == 0:
         return [
             Objection(
                 message=f"the list holds no users; uploading it would erase all {old:,}",
                 limit="at least 1 user",
                 actual="0",
-                remedy=check,
+                remedy=_CHECK,
                 confirm=f"empty:{old}",
             )
         ]
-    if old is not None and (old - new) * 100 > limits.max_shrink * old:
-        return [
-            Objection(
-                message=f"the list shrinks from {old:,} to {new:,} users",
-                limit=f"{limits.max_shrink:g}%",
-                actual=f"{(old - new) * 100 / old:.1f}%",
-                remedy=check,
-                confirm=f"shrink:{old}:{new}",
-            )
-        ]
+    if _shrinks(old, new, limits):
+        return _shrink(old or 0, new, limits)
     old = before.smallest
     if old is not None and (new - old) * 100 > limits.max_grow * old:
         return [
@@ -291,11 +289,29 @@ def _size(before: Baselines, facts: UploadFacts, limits: UploadLimits) -> list[O
                 message=f"the list grows from {old:,} to {new:,} users",
                 limit=f"{limits.max_grow:g}%",
                 actual=f"{(new - old) * 100 / old:.1f}%" if old else "from nothing",
-                remedy=check,
+                remedy=_CHECK,
                 confirm=f"grow:{old}:{new}",
             )
         ]
     return []
+
+
+def _shrinks(old: int | None, new: int, limits: UploadLimits) -> bool:
+    return old is not None and (old - new) * 100 > limits.max_shrink * old
+
+
+def _shrink(old: int, new: int, limits: UploadLimits, more: str = "") -> list[Objection]:
+    if not _shrinks(old, new, limits):
+        return []
+    return [
+        Objection(
+            message=f"the list shrinks from {old:,} to {new:,} users{more}",
+            limit=f"{limits.max_shrink:g}%",
+            actual=f"{(old - new) * 100 / old:.1f}%",
+            remedy=_CHECK,
+            confirm=f"shrink:{old}:{new}",
+        )
+    ]
 
 
 def _age(before: Baselines, facts: UploadFacts, limits: UploadLimits) -> list[Objection]:
