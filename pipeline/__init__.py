@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.api import check, fetch, parse, prepare, upload
+    from pipeline.api import check, fetch, history, parse, prepare, upload
     from pipeline.errors import (
         BatchpubError,
         ConfigurationError,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         DownloadSummary,
         ExportSummary,
         FetchSummary,
+        HistorySummary,
         PrepareSummary,
         Progress,
         UploadSummary,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         CheckSettings,
         ExportSettings,
         FetchSettings,
+        HistorySettings,
         PrepareSettings,
         Secret,
         UploadSettings,
@@ -50,6 +52,8 @@ __all__ = [
     "FetchSettings",
     "FetchSummary",
     "GuardError",
+    "HistorySettings",
+    "HistorySummary",
     "InputError",
     "MachineError",
     "PrepareSettings",
@@ -63,6 +67,7 @@ __all__ = [
     "UploadSummary",
     "check",
     "fetch",
+    "history",
     "parse",
     "prepare",
     "upload",

@@ -19,6 +19,7 @@ from pipeline.records import (
     CheckSummary,
     ExportSummary,
     FetchSummary,
+    HistorySummary,
     OnProgress,
     PrepareSummary,
     UploadSummary,
@@ -28,12 +29,13 @@ from pipeline.settings import (
     CheckSettings,
     ExportSettings,
     FetchSettings,
+    HistorySettings,
     PrepareSettings,
     Secret,
     UploadSettings,
 )
 
-__all__ = ["check", "fetch", "parse", "prepare", "upload"]
+__all__ = ["check", "fetch", "history", "parse", "prepare", "upload"]
 
 OnePath: TypeAlias = str | os.PathLike[str]
 Paths: TypeAlias = OnePath | Sequence[OnePath]
@@ -110,6 +112,7 @@ class _CheckOptions(CheckSettings):
 @dataclass(frozen=True, kw_only=True)
 class _UploadOptions(UploadSettings):
     private_key: str | Secret = field(repr=False)
+    state_dir: OnePath | None = None
     on_progress: OnProgress = ignore_progress
 
 
@@ -181,17 +184,20 @@ def upload(list_path: OnePath, options: _UploadOptions) -> UploadSummary:
 
     Args:
         list_path: The list to send.
-        options: The fields of `UploadSettings` as keywords, ``private_key``, ``on_progress``.
+        options: The fields of `UploadSettings` as keywords, ``private_key``, ``on_progress``,
+            and ``state_dir``, the folder with the memory of uploads.
 
     Returns:
-        What was sent and what the service said.
+        What was sent and what the service said; ``outcome`` tells when nothing had to be sent.
 
     Raises:
         ConfigurationError: a wrong keyword value.
         InputError: the list is not what its receipt says.
-        GuardError: the list is empty.
+        GuardError: the list is empty, much shorter or longer, nearly another one, too old, or the
+            first known one; the remedy names the ``confirm`` that lets it pass.
         RemoteError: the service refused.
-        TryLaterError: the service was not reached, or not in time.
+        TryLaterError: the service was not reached, not in time, or another upload is under way.
+        MachineError: disk, permission, memory, or a damaged ledger.
         UncertainError: the list was sent whole and no trustworthy answer came.
     """
     from pipeline import flows
@@ -201,8 +207,32 @@ def upload(list_path: OnePath, options: _UploadOptions) -> UploadSummary:
         Path(list_path),
         key if isinstance(key, Secret) else Secret(key),
         _part(UploadSettings, options),
+        state_dir=_folder(options.state_dir),
         on_progress=options.on_progress,
     )
+
+
+def history(
+    *, tracker_id: str | None = None, limit: int = 10, state_dir: OnePath | None = None
+) -> HistorySummary:
+    """List the last uploads, as ``batchpub history`` does.
+
+    Args:
+        tracker_id: The tracker; None for all.
+        limit: Runs at most.
+        state_dir: The folder with the memory of uploads.
+
+    Returns:
+        The runs, newest first.
+
+    Raises:
+        ConfigurationError: a wrong keyword value, or the folder holds no ledger of ours.
+        MachineError: the ledger is damaged or cannot be read.
+    """
+    from pipeline import flows
+
+    settings = HistorySettings(tracker_id=tracker_id, limit=limit)
+    return flows.history(settings, state_dir=_folder(state_dir))
 
 
 @_two_paths(_ParseOptions)
@@ -260,6 +290,10 @@ def fetch(url: str, outputs: Paths, options: _FetchOptions) -> FetchSummary:
         _part(ExportSettings, options),
         on_progress=options.on_progress,
     )
+
+
+def _folder(path: OnePath | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _several(paths: Paths) -> Sequence[OnePath]:

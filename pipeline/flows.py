@@ -29,7 +29,7 @@ from pipeline.settings import (
     UploadSettings,
 )
 
-__all__ = ["check", "fetch", "parse", "prepare", "upload"]
+__all__ = ["check", "fetch", "history", "parse", "prepare", "upload"]
 
 
 def prepare(

@@ -37,10 +37,15 @@ _COMMANDS: Final = {
         "LIST --tracker-id ID",
         """Replace the stored user list of a tracker.
 
+        What was sent is remembered in the state directory. A list that is empty, much shorter or
+        longer, nearly another one, old, or the first known one is refused with exit code 4; the
+        refusal names the --confirm that lets it pass.
+
         The private key comes from the environment: BATCHPUB_PRIVATE_KEY holds it,
         BATCHPUB_PRIVATE_KEY_FILE names a file that does, or BATCHPUB_PRIVATE_KEY_COMMAND
         a command that prints it.""",
     ),
+    "history": ("[--tracker-id ID]", "List the last uploads: when, how many, what came of it."),
     "parse": ("EXPORT -o FILE", "Turn an export into recommendations per user."),
     "fetch": ("URL -o FILE", "Download an export and parse it as it arrives."),
     "sandbox": (

@@ -15,7 +15,7 @@ _MAX_WIDTH: Final = 100
 _LABEL_WIDTH: Final = 26
 # The settings say `int | str` for sizes and `str | float` for durations or shares.
 _METAVARS: Final = {"INT|STR": "SIZE", "STR|FLOAT": "DURATION", "STR": "TEXT", "INT": "NUMBER"}
-_SHARES: Final = ("--min-coverage", "--min-match")
+_SHARES: Final = ("--min-coverage", "--min-match", "--max-shrink", "--max-grow", "--min-overlap")
 
 
 class PlainHelp:

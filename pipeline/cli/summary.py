@@ -9,6 +9,7 @@ from pipeline.records import (
     CheckSummary,
     ExportSummary,
     FetchSummary,
+    HistorySummary,
     PrepareSummary,
     UploadSummary,
 )
@@ -36,6 +37,10 @@ def summary_lines(summary: object) -> list[str]:
         return _fetch(summary)
     if isinstance(summary, ExportSummary):
         return _export(summary, [])
+    if isinstance(summary, HistorySummary):
+        from pipeline.cli.history import history_lines
+
+        return history_lines(summary)
     raise TypeError(f"no lines for a {type(summary).__name__}")
 
 
@@ -89,8 +94,15 @@ def _prepare(done: PrepareSummary) -> list[str]:
 
 
 def _upload(done: UploadSummary) -> list[str]:
+    if done.outcome == "unchanged":
+        return [
+            f"Unchanged: tracker {done.tracker_id} holds {done.list_path} already, nothing was"
+            f" sent: {count(done.users, 'user')}"
+        ]
     facts = [
         ("to", done.target),
+        ("before", _before(done)),
+        *([("confirmed by", " ".join(done.confirmed_by))] if done.confirmed_by else []),
         ("answer", _cut(f"{done.status} {done.server_said}".rstrip())),
         ("attempts", count(done.attempts)),
         ("size", size(done.bytes)),
@@ -101,6 +113,16 @@ def _upload(done: UploadSummary) -> list[str]:
         f"Uploaded {done.list_path} to tracker {done.tracker_id}: {count(done.users, 'user')}",
         *_table([], facts),
     ]
+
+
+def _before(done: UploadSummary) -> str:
+    """The list that was replaced, and how far this one differs."""
+    if done.old_users is None:
+        return "no upload known"
+    text = count(done.old_users, "user")
+    if done.kept is None:
+        return text
+    return f"{text}, now {done.added:,} added, {done.removed:,} removed, {done.kept:,} kept"
 
 
 def _fetch(done: FetchSummary) -> list[str]:

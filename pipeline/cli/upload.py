@@ -33,4 +33,6 @@ def upload(
 
     private_key = read_private_key(os.environ)
     with progress_line(common) as on_progress:
-        return flows.upload(list_path, private_key, settings, on_progress=on_progress)
+        return flows.upload(
+            list_path, private_key, settings, state_dir=common.state_dir, on_progress=on_progress
+        )
