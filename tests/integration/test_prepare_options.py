@@ -203,10 +203,11 @@ def test_the_list_equals_an_independent_query_and_does_not_depend_on_memory(tmp_
         WHERE last_active::TIMESTAMPTZ BETWEEN '2026-05-23 00:00:00Z' AND '2026-11-24 00:00:00Z'
         GROUP BY 1 ORDER BY max(last_active::TIMESTAMPTZ) DESC, customer_id
         """
-    ).fetchall()
+    )
+    assert wanted is not None
 
     assert lists[0] == lists[1]
-    assert [row[0] for row in wanted] == [
+    assert [row[0] for row in wanted.fetchall()] == [
         json.loads(line)["auth_user_id"] for line in lists[0].splitlines()
     ]
 

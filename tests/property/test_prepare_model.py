@@ -21,8 +21,10 @@ from pipeline.settings import PrepareSettings
 
 AS_OF = datetime(2026, 11, 23, tzinfo=UTC)
 START = datetime(2026, 5, 23, tzinfo=UTC)
-NULL_WORDS = set(
-    r"NULL null Null NaN nan NAN None none NONE \N #N/A N/A undefined <NA> NaT nil".split()
+NULL_WORDS = {
+    *("NULL", "null", "Null", "NaN", "nan", "NAN", "None", "none", "NONE"),
+    *(r"\N", "#N/A", "N/A", "undefined", "<NA>", "NaT", "nil"),
+}
 )
 
 ids = st.one_of(

@@ -56,8 +56,9 @@ def test_exact_values_become_their_text(column: pa.Array, wanted: list[str | Non
 def test_a_value_without_exact_text_is_refused_alone(column: pa.Array, reason: str) -> None:
     ids, bad, why = id_text(column, source="x")
 
-    assert bad.to_pylist() == [True, False]
-    assert ids.to_pylist() == [None, "2"]
+    assert bad is not None
+    assert [True, False] == bad.to_pylist()
+    assert [None, "2"] == ids.to_pylist()
     assert reason == why
 
 
