@@ -14,11 +14,11 @@ from typing import Final, Self
 from pipeline.errors import ConfigurationError, GuardError
 from pipeline.export.coverage import Coverage, measure_coverage
 from pipeline.export.json_reader import JsonExportReader
+from pipeline.export.quick_reader import QuickXmlReader
 from pipeline.export.reader import ExportFormat, ExportReader, identify_format
 from pipeline.export.sink import Sink, check_outputs, open_sink
 from pipeline.export.source_file import SourceFile
 from pipeline.export.tally import Tally
-from pipeline.export.xml_reader import XmlExportReader
 from pipeline.guards import (
     refuse_few_users,
     refuse_low_coverage,
@@ -145,7 +145,7 @@ class Collection:
 
     def _open_reader(self, found: ExportFormat) -> ExportReader:
         self._format = found
-        reader = XmlExportReader if found == "xml" else JsonExportReader
+        reader = QuickXmlReader if found == "xml" else JsonExportReader
         return reader(source=self._source)
 
     def _take(self, users: list[UserRecommendations]) -> None:

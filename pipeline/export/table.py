@@ -9,10 +9,10 @@ from typing import Final
 import pyarrow as pa
 
 from pipeline.export.json_reader import JsonExportReader
+from pipeline.export.quick_reader import QuickXmlReader
 from pipeline.export.reader import ExportReader, identify_format
 from pipeline.export.rows import COLUMNS, Row, iter_rows
 from pipeline.export.source_file import SourceFile
-from pipeline.export.xml_reader import XmlExportReader
 from pipeline.records import UserRecommendations
 
 __all__ = ["SCHEMA", "BatchBuilder", "read_export"]
@@ -89,11 +89,11 @@ def _iter_batches(file: SourceFile) -> Iterator[pa.RecordBatch]:
                 head = data
                 continue
             head = b""
-            kind = XmlExportReader if found == "xml" else JsonExportReader
+            kind = QuickXmlReader if found == "xml" else JsonExportReader
             reader = kind(source=file.name)
         yield from builder.add(reader.feed(data))
     if reader is None:
-        reader = XmlExportReader(source=file.name)
+        reader = QuickXmlReader(source=file.name)
         yield from builder.add(reader.feed(head))
     yield from builder.add(reader.close())
     yield builder.flush()

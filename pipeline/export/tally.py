@@ -17,6 +17,7 @@ __all__ = ["MAX_PRODUCTS", "Tally"]
 # Ids of products in memory: 100,000 of 20 bytes are about 13 MB.
 MAX_PRODUCTS: Final = 100_000
 _HTTP: Final = ("https://", "http://")
+_PARAMETER: Final = "recommendation_id="
 
 
 class Tally:
@@ -39,7 +40,7 @@ class Tally:
     @property
     def distinct_products(self) -> int:
         """Different product ids; at MAX_PRODUCTS the count stops."""
-        return len(self._products)
+        return min(len(self._products), MAX_PRODUCTS)
 
     def add(self, users: Sequence[UserRecommendations]) -> None:
         """Count these users."""
@@ -61,12 +62,18 @@ class Tally:
 
     def _add_items(self, items: Sequence[dict[str, Any]]) -> None:
         self.items += len(items)
-        products = self._products
-        for item in items:
-            product = item.get("id")
-            if isinstance(product, str | int) and len(products) < MAX_PRODUCTS:
-                products.add(product)
-            url = item.get("url")
+        if len(self._products) < MAX_PRODUCTS:
+            ids = [item.get("id") for item in items]
+            if set(map(type, ids)) == {str}:
+                self._products.update(ids)  # type: ignore[arg-type]
+            else:
+                self._products.update(one for one in ids if isinstance(one, str | int))
+        urls = [item.get("url") for item in items]
+        if urls and not _all_good(urls):
+            self._add_urls(urls)
+
+    def _add_urls(self, urls: Sequence[Any]) -> None:
+        for url in urls:
             if not isinstance(url, str):
                 self.urls_not_http += 1
                 self.urls_without_recommendation_id += 1
@@ -74,7 +81,7 @@ class Tally:
             if not url.startswith(_HTTP) and not url[:8].lower().startswith(_HTTP):
                 self.urls_not_http += 1
             # Nearly every URL passes the first test, which is the cheaper one.
-            at = url.find("recommendation_id=")
+            at = url.find(_PARAMETER)
             plain = at > 0 and url[at - 1] in "?&" and url[at + 18 : at + 19].isalnum()
             if not (plain and "#" not in url) and not recommendation_id(url):
                 self.urls_without_recommendation_id += 1
@@ -91,3 +98,26 @@ class Tally:
             self.oldest = moment, text
         if self.newest is None or moment > self.newest[0]:
             self.newest = moment, text
+
+
+def _all_good(urls: Sequence[Any]) -> bool:
+    """Whether all are https with one and the same recommendation id; False means: look closer.
+
+    The vendor marks all results of a block alike, so a few searches through all of them do.
+    """
+    first = urls[0]
+    if type(first) is not str:
+        return False
+    at = first.find(_PARAMETER)
+    if at < 1 or first[at - 1] not in "?&" or not first[at + 18 : at + 19].isalnum():
+        return False
+    try:
+        text = "\n".join(["", *urls, ""])
+    except TypeError:
+        return False
+    count = len(urls)
+    return (
+        count == text.count(first[at - 1 :] + "\n") == text.count("\nhttps://")
+        and count + 1 == text.count("\n")
+        and "#" not in text
+    )

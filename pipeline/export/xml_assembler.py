@@ -98,6 +98,7 @@ class UserAssembler:
         "_where",
         "ignored_elements",
         "open_since",
+        "root_closed",
         "root_seen",
     )
 
@@ -111,6 +112,7 @@ class UserAssembler:
         self._tree: list[_Node] = []
         self._text: list[str] = []
         self.root_seen = False
+        self.root_closed = False
         self.open_since: int | None = None
         self.ignored_elements = 0
         self._user_id: str | None = None
@@ -129,6 +131,12 @@ class UserAssembler:
         done = self._done
         self._done = []
         return done
+
+    @property
+    def between_users(self) -> bool:
+        """Whether the root is open, and nothing in it."""
+        inside = self._leaf is not None or self._text
+        return self._where == "users" and not self.root_closed and not inside
 
     def check_open_value(self) -> None:
         """Refuse a value that is too long before it ends."""
@@ -261,6 +269,8 @@ class UserAssembler:
             self._end_user()
         elif where == "recommendation":
             self._end_block()
+        elif where == "users":
+            self.root_closed = True
         self._where = _PARENT.get(where, where)
 
     def _end_node(self) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Final
 from xml.parsers import expat
@@ -77,6 +78,9 @@ class XmlExportReader:
         self._line = self._column = 1
         self._failure: InputError | None = None
         self._closed = False
+        self._skipped_bytes = self._skipped_lines = 0
+        self._resumed_line = self._column_shift = 0
+        self._encoding: str | None = None
         parser = expat.ParserCreate(intern=self._names)
         parser.buffer_text = True
         parser.buffer_size = EXPORT_PIECE
@@ -126,6 +130,75 @@ class XmlExportReader:
         self._parse(b"", final=True)
         return self._assembler.take()
 
+    def begin(self, data: bytes) -> int:
+        """Take bytes up to the end of the root's start tag; return how many were taken.
+
+        The rest of `data` is not seen: give it to `push` or, where that is allowed, to `skip`.
+
+        Raises:
+            InputError: as `feed` does.
+        """
+        if self._checker is not None or (not self._offset and data[:2] in _WIDE):
+            self._parse(data)
+            return len(data)
+        taken = self._parse_prolog(data)
+        self._check_limits()
+        return taken
+
+    def push(self, data: bytes) -> list[UserRecommendations]:
+        """Take the next bytes at once, unlike `feed` whatever their number.
+
+        Raises:
+            InputError: as `feed` does.
+        """
+        for start in range(0, len(data), self._piece_bytes):
+            self._parse(data[start : start + self._piece_bytes])
+        return self._assembler.take()
+
+    @property
+    def names(self) -> AbstractSet[str]:
+        """Names of elements and attributes that expat has seen and keeps."""
+        return self._names.keys()
+
+    @property
+    def root_seen(self) -> bool:
+        """Whether the start tag of the root has been taken."""
+        return self._assembler.root_seen
+
+    @property
+    def can_skip(self) -> bool:
+        """Whether every byte taken is done with, the root is open, and no element within it."""
+        return self._assembler.between_users and self._parser.CurrentByteIndex == self._offset
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the export, whose root was seen, is UTF-8."""
+        return self._checker is None and (self._encoding or "utf-8").lower() == "utf-8"
+
+    def skip(self, data: bytes) -> None:
+        """Go past whole users that are known to be well-formed; only where `can_skip`."""
+        _, column, _ = self._place()
+        # Unlike count(), split() jumps from line end to line end.
+        lines = data.split(b"\n")
+        here = len(lines[-1].decode())
+        self._column_shift = here if len(lines) > 1 else column - 1 + here
+        self._column_shift -= self._parser.CurrentColumnNumber
+        self._resumed_line = self._parser.CurrentLineNumber
+        self._skipped_bytes += len(data)
+        self._skipped_lines += len(lines) - 1
+
+    def _place(self) -> tuple[int, int, int]:
+        """Line, column and byte where expat stands, with what was skipped."""
+        parser = self._parser
+        return self._shift(
+            parser.CurrentLineNumber, parser.CurrentColumnNumber, parser.CurrentByteIndex
+        )
+
+    def _shift(self, line: int, column: int, byte: int) -> tuple[int, int, int]:
+        if line == self._resumed_line:
+            column += self._column_shift
+        return line + self._skipped_lines, column + 1, max(0, byte) + self._skipped_bytes
+
     def _check_open(self) -> None:
         if self._failure is not None:
             raise self._failure
@@ -137,6 +210,13 @@ class XmlExportReader:
         if not self._offset:
             self._open_checker(piece)
         self._check_surrogates(piece, final=final)
+        position = 0 if self._assembler.root_seen else self._parse_prolog(piece)
+        if position < len(piece) or final:
+            self._give(piece[position:] if position else piece, final=final)
+        self._check_limits()
+
+    def _parse_prolog(self, piece: bytes) -> int:
+        """Give expat one tag after the other, up to the root's; return where that ends."""
         position = 0
         while position < len(piece) and not self._assembler.root_seen:
             end = piece.find(b">", position) + 1 or len(piece)
@@ -149,9 +229,7 @@ class XmlExportReader:
                     actual=self._offset,
                     remedy="check that this is the vendor's export",
                 )
-        if position < len(piece) or final:
-            self._give(piece[position:] if position else piece, final=final)
-        self._check_limits()
+        return position
 
     def _give(self, data: bytes, *, final: bool = False) -> None:
         self._offset += len(data)
@@ -230,6 +308,7 @@ class XmlExportReader:
                 )
 
     def _on_declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        self._encoding = encoding
         if encoding is not None and _ENCODINGS.fullmatch(encoding) is None:
             raise self._refusal(
                 "the declared encoding is not one that is read",
@@ -247,13 +326,12 @@ class XmlExportReader:
     def _explain(self, error: expat.ExpatError) -> InputError:
         """The library's error in our words; its own text stays, it holds no content."""
         reason = expat.errors.messages.get(error.code, "unknown reason")
-        column = error.offset + 1
+        line, column, byte = self._shift(error.lineno, error.offset, self._parser.ErrorByteIndex)
         return self._remember(
             InputError(
                 f"not well-formed XML: {reason.removeprefix('not well-formed ').strip('()')}",
                 source=self._source,
-                position=f"line {error.lineno}, column {column}, "
-                f"byte {max(0, self._parser.ErrorByteIndex)}",
+                position=f"line {line}, column {column}, byte {byte}",
                 remedy=_REMEDIES.get(reason, _DOWNLOAD_AGAIN),
             )
         )
@@ -267,14 +345,12 @@ class XmlExportReader:
         actual: int | None = None,
     ) -> InputError:
         """An InputError at expat's present position; later calls raise it again."""
-        parser = self._parser
+        line, column, byte = self._place()
         return self._remember(
             InputError(
                 message,
                 source=self._source,
-                position=f"line {parser.CurrentLineNumber}, "
-                f"column {parser.CurrentColumnNumber + 1}, "
-                f"byte {max(0, parser.CurrentByteIndex)}",
+                position=f"line {line}, column {column}, byte {byte}",
                 remedy=remedy,
                 limit=limit,
                 actual=actual,
