@@ -39,7 +39,10 @@ def main() -> None:
         )
         size = f"{made['bytes']:,} of {made['max_bytes']:,} bytes"
         say(f"  {made['users']:,} users on the list, {size}")
-        sent = batchpub("upload", OUT / "users.jsonl", "--base-url", service["base_url"], env=keys)
+        sent = batchpub(
+            "upload", OUT / "users.jsonl", "--base-url", service["base_url"],
+            "--confirm", f"first:{made['users']}", "--state-dir", OUT / "state", env=keys,
+        )  # fmt: skip
         say(f"  stored with status {sent['status']}, sha256 {sent['sha256'][:16]}…")
         generated = post(service["base_url"] + "/_sandbox/generate?seed=7")
         say("the sandbox makes recommendations, as the vendor would later in the night")
@@ -51,7 +54,7 @@ def main() -> None:
         say(f"  {got['users']:,} users, {got['items']:,} items, blocks: {counted(got['blocks'])}")
         say(f"  fallback set 'default': {'there' if got['has_default'] else 'missing'}")
     say("the files:")
-    for path in sorted(OUT.iterdir()):
+    for path in sorted(one for one in OUT.iterdir() if one.is_file()):
         say(f"  {shown(path)}  {path.stat().st_size:,} bytes")
 
 

@@ -92,8 +92,8 @@ class Objection:
     """One reason not to send; `confirm` is what would let it pass, None where nothing does."""
 
     message: str
-    limit: str
-    actual: str
+    limit: str | None
+    actual: str | None
     remedy: str
     confirm: str | None = None
 
@@ -113,7 +113,9 @@ class Verdict:
         first = self.objections[0]
         alone = len(self.objections) == 1
         message = "; ".join(
-            one.message if alone else f"{one.message} (limit {one.limit}, actual {one.actual})"
+            one.message
+            if alone or one.limit is None
+            else f"{one.message} (limit {one.limit}, actual {one.actual})"
             for one in self.objections
         )
         return GuardError(
@@ -260,8 +262,8 @@ def _first(
         Objection(
             message=f"the list holds {what}, and no confirmed upload to this tracker is known to"
             " compare it with",
-            limit="a known upload",
-            actual="none",
+            limit=None,
+            actual=None,
             remedy="keep the state directory (--state-dir) from run to run, or set --min-users",
             confirm=f"first:{facts.users}",
         )

@@ -69,7 +69,7 @@ def test_a_whole_night(sandbox: dict[str, str], tmp_path: Path) -> None:
         tmp_path, "prepare", "extract.csv", "-o", "users.jsonl", "--as-of", "2026-02-01"
     )
     assert (0, 28) == (code, made["users"])
-    code, sent, _ = batchpub(tmp_path, "upload", "users.jsonl", **keys)
+    code, sent, _ = batchpub(tmp_path, "upload", "users.jsonl", "--confirm", "first:28", **keys)
     assert (0, 28, made["sha256"]) == (code, sent["users"], sent["sha256"])
     post(sandbox, "/_sandbox/generate", {})
     code, came, _ = batchpub(tmp_path, "fetch", sandbox["export_url"], "-o", "r.jsonl")
@@ -83,7 +83,9 @@ def test_a_whole_night(sandbox: dict[str, str], tmp_path: Path) -> None:
     code, told, _ = batchpub(tmp_path, "upload", "empty.jsonl", **keys)
     assert (4, "GuardError") == (code, told["error"]["class"])
     code, told, done = batchpub(
-        tmp_path, "upload", "users.jsonl", **keys | {"BATCHPUB_PRIVATE_KEY": "s3cr3t"}
+        tmp_path,
+        *("upload", "users.jsonl", "--refresh-after", "1ms"),
+        **keys | {"BATCHPUB_PRIVATE_KEY": "s3cr3t"},
     )
     assert (5, "RemoteError") == (code, told["error"]["class"])
     assert "s3cr3t" not in done.stdout + done.stderr
@@ -95,7 +97,8 @@ def test_nobody_at_the_other_end_is_try_later_and_names_no_credentials(tmp_path:
 
     code, told, done = batchpub(
         tmp_path,
-        *("upload", "users.jsonl", "--base-url", "http://127.0.0.1:9", "--deadline", "1s"),
+        *("upload", "users.jsonl", "--base-url", "http://127.0.0.1:9"),
+        *("--deadline", "1s", "--min-users", "1"),
         **keys,
     )
     assert (6, "TryLaterError") == (code, told["error"]["class"])
