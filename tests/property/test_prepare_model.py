@@ -25,7 +25,6 @@ NULL_WORDS = {
     *("NULL", "null", "Null", "NaN", "nan", "NAN", "None", "none", "NONE"),
     *(r"\N", "#N/A", "N/A", "undefined", "<NA>", "NaT", "nil"),
 }
-)
 
 ids = st.one_of(
     st.sampled_from(
