@@ -17,7 +17,13 @@ import orjson
 
 from pipeline.errors import InputError
 from pipeline.export.json_records import NotAUserError, build_user, count_keys
-from pipeline.limits import EXPORT_MAX_DEPTH, EXPORT_MAX_USER, EXPORT_MAX_VALUE, EXPORT_PIECE
+from pipeline.limits import (
+    EXPORT_MAX_DEPTH,
+    EXPORT_MAX_ELEMENTS,
+    EXPORT_MAX_USER,
+    EXPORT_MAX_VALUE,
+    EXPORT_PIECE,
+)
 from pipeline.records import UserRecommendations
 
 __all__ = ["JsonExportReader"]
@@ -208,6 +214,7 @@ class JsonExportReader:
             for match in _STRING.finditer(raw):
                 if match.end() - match.start() - 2 > EXPORT_MAX_VALUE:
                     raise self._too_long(match.start(), match.end() - match.start() - 2)
+        self._check_elements(raw)
         try:
             record = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
@@ -218,6 +225,15 @@ class JsonExportReader:
             return build_user(record)
         except NotAUserError as error:
             raise self._refusal(str(error), 0) from error
+
+    def _check_elements(self, raw: bytes) -> None:
+        """Refuse a user of too many values; marks inside strings only count where it is close."""
+        if len(raw) <= EXPORT_MAX_ELEMENTS or _count_values(raw) <= EXPORT_MAX_ELEMENTS:
+            return
+        actual = _count_values(_STRING.sub(b"", raw))
+        if actual > EXPORT_MAX_ELEMENTS:
+            message = "one user has too many values"
+            raise self._refusal(message, 0, limit=EXPORT_MAX_ELEMENTS, actual=actual)
 
     def _explain(self, raw: bytes, error: orjson.JSONDecodeError) -> InputError:
         try:
@@ -274,6 +290,10 @@ def _blank_length(data: bytes, position: int) -> int:
 def _skip_length(data: bytes, position: int) -> int:
     match = _SKIP.match(data, position)
     return match.end() if match else position
+
+
+def _count_values(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"{") + raw.count(b"[")
 
 
 def _repeats_key(raw: bytes) -> bool:

@@ -16,7 +16,12 @@ from typing import Any, Final, Protocol, cast
 from xml.parsers.expat import XMLParserType
 
 from pipeline.errors import InputError
-from pipeline.limits import EXPORT_MAX_DEPTH, EXPORT_MAX_USER, EXPORT_MAX_VALUE
+from pipeline.limits import (
+    EXPORT_MAX_DEPTH,
+    EXPORT_MAX_ELEMENTS,
+    EXPORT_MAX_USER,
+    EXPORT_MAX_VALUE,
+)
 from pipeline.records import Block, UserRecommendations
 
 __all__ = ["UserAssembler", "add_value"]
@@ -84,6 +89,7 @@ class UserAssembler:
         "_block_extra",
         "_blocks",
         "_done",
+        "_elements",
         "_item",
         "_leaf",
         "_parser",
@@ -106,6 +112,7 @@ class UserAssembler:
         self._parser = parser
         self._refusal = refusal
         self._done: list[UserRecommendations] = []
+        self._elements = 0
         self._where = ""
         self._item: dict[str, Any] | None = None
         self._leaf: str | None = None
@@ -135,8 +142,8 @@ class UserAssembler:
     @property
     def between_users(self) -> bool:
         """Whether the root is open, and nothing in it."""
-        inside = self._leaf is not None or self._text
-        return self._where == "users" and not self.root_closed and not inside
+        inside = self._leaf is not None or self._text or self.root_closed
+        return self._where == "users" and not inside
 
     def check_open_value(self) -> None:
         """Refuse a value that is too long before it ends."""
@@ -144,7 +151,14 @@ class UserAssembler:
         if size > EXPORT_MAX_VALUE:
             raise self._too_long(size)
 
+    def check_elements(self) -> None:
+        """Refuse a user, or another element below the root, with too many elements."""
+        if self._elements > EXPORT_MAX_ELEMENTS:
+            message = "one user has too many elements"
+            raise self._refusal(message, limit=EXPORT_MAX_ELEMENTS, actual=self._elements)
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._elements += 1 + len(attributes)  # an attribute is kept like an element
         if self._item is None or self._leaf is not None or attributes:
             self._start_other(name, attributes)
             return
@@ -246,9 +260,8 @@ class UserAssembler:
             self._tree.append(_Node(leaf, {}))
         depth = _DEPTH[self._where] + (self._item is not None) + 1 + len(self._tree)
         if depth > EXPORT_MAX_DEPTH:
-            raise self._refusal(
-                "elements are nested too deeply", limit=EXPORT_MAX_DEPTH, actual=depth
-            )
+            message = "elements are nested too deeply"
+            raise self._refusal(message, limit=EXPORT_MAX_DEPTH, actual=depth)
         self._tree[-1].parts += self._text
         self._text.clear()
         self._tree.append(_Node(name, attributes))
@@ -378,6 +391,8 @@ class UserAssembler:
         return self._refusal("a value is too long", limit=EXPORT_MAX_VALUE, actual=size)
 
     def _check_user_size(self) -> None:
+        self.check_elements()
+        self._elements = 0
         size = self._parser.CurrentByteIndex - (self.open_since or 0)
         self.open_since = None
         if size > EXPORT_MAX_USER:

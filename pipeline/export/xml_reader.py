@@ -297,6 +297,7 @@ class XmlExportReader:
                     remedy=_DOWNLOAD_AGAIN,
                 )
         self._assembler.check_open_value()
+        self._assembler.check_elements()
         if self._assembler.open_since is not None:
             size = parsed - self._assembler.open_since
             if size > EXPORT_MAX_USER:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.export.json_reader import JsonExportReader
-from pipeline.limits import EXPORT_MAX_USER, EXPORT_MAX_VALUE, EXPORT_PIECE
+from pipeline.limits import EXPORT_MAX_ELEMENTS, EXPORT_MAX_USER, EXPORT_MAX_VALUE, EXPORT_PIECE
 from pipeline.records import UserRecommendations
 
 ITEM = {"id": "p1", "url": "https://s/p1", "title": 'P {1} \\"]', "image_link": ""}
@@ -169,6 +169,15 @@ def test_value_and_user_limits() -> None:
     assert 1 == len(read(value % (b"x" * EXPORT_MAX_VALUE)))
     assert "value is too long" in outcome(value % (b"x" * (EXPORT_MAX_VALUE + 1)))
     assert "user is too large" in outcome(many)
+
+
+def test_element_limit_counts_values_and_not_marks_in_texts() -> None:
+    text = b'{"id":"u","v":"' + b",{[" * EXPORT_MAX_ELEMENTS + b'"}'
+
+    assert 1 == len(read(text))
+    for value in (b"{}", b"[]", b"1"):
+        many = b'{"id":"u","v":[' + value + (b"," + value) * EXPORT_MAX_ELEMENTS + b"]}"
+        assert "too many values" in outcome(many)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pipeline.errors import InputError, Terminated
 from pipeline.export import xml_reader
 from pipeline.export.xml_assembler import UserAssembler
 from pipeline.export.xml_reader import XmlExportReader
-from pipeline.limits import EXPORT_MAX_USER, EXPORT_MAX_VALUE, EXPORT_PIECE
+from pipeline.limits import EXPORT_MAX_ELEMENTS, EXPORT_MAX_USER, EXPORT_MAX_VALUE, EXPORT_PIECE
 from pipeline.records import UserRecommendations
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -231,6 +231,17 @@ def test_user_limit_holds_for_a_user_of_many_small_parts() -> None:
 
     assert 1 == len(read(whole + b"</user></users>"))
     assert "user is too large" in refusal(whole + part * 2 + b"</user></users>").message
+
+
+def test_element_limit_holds_for_a_user_of_tiny_elements() -> None:
+    whole = OPEN_USER + b"<a/>" * (EXPORT_MAX_ELEMENTS - 10) + b"</user>"
+
+    assert 2 == len(read(whole + whole.removeprefix(b"<users>") + b"</users>"))
+    for tiny in (b"<a/>", b"<a b='' c=''/>", b"<a><b/></a>"):
+        given = bytes_until_refusal(OPEN_USER, tiny * (EXPORT_PIECE // len(tiny)))
+        assert given <= len(tiny) * EXPORT_MAX_ELEMENTS + 2 * EXPORT_PIECE
+    last = OPEN_USER + b"<a/>" * EXPORT_MAX_ELEMENTS + b"</user></users>"
+    assert "too many elements" in refusal(last).message
 
 
 @pytest.mark.parametrize(
