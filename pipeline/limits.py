@@ -27,6 +27,9 @@ READ_CHUNK: Final = 256 * 1024
 EXPORT_MAX_DEPTH: Final = 32
 EXPORT_MAX_VALUE: Final = 1024 * 1024
 EXPORT_MAX_USER: Final = 16 * 1024 * 1024
+# Elements (in JSON: values) of one user. A user of tiny ones costs a hundred times its bytes as
+# Python objects: 100,000 are at most some 50 MB. The busiest real user has a few thousand.
+EXPORT_MAX_ELEMENTS: Final = 100_000
 # Bytes handed to a parser at once: a token that is not whole yet is scanned again with each piece,
 # so one of EXPORT_MAX_VALUE costs at most 16 scans (expat before 2.6.0 remembers nothing).
 EXPORT_PIECE: Final = 64 * 1024
