@@ -148,8 +148,9 @@ class ListBody(AsyncIterator[bytes]):
         except BaseException as error:
             self.error = error
             raise
-        # An early answer must be read before a write meets the closed connection, because asyncio
-        # then drops what has arrived: two turns, the first of which collects it.
+        # A write that meets a closed connection makes asyncio drop an answer that has arrived but
+        # was not read: two turns, the first of which collects it, make that rarer. Where it still
+        # happens (TLS, a server that closes at once) the outcome is a broken connection, not a lie.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         if not block:

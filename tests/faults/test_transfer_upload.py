@@ -470,7 +470,6 @@ def test_a_refusal_instead_of_consent_sends_no_byte_of_the_list(
     def script(peer: Peer) -> None:
         peer.read_head()
         peer.answer(401)
-        peer.socket.shutdown(socket.SHUT_WR)
         still_came.append(peer.wait_for_end())
 
     with serving(script) as server:
