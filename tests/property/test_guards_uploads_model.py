@@ -50,7 +50,7 @@ def model(history: list[UploadRun], facts: UploadFacts, limits: UploadLimits) ->
         refused.add("min-users")
     if not confirmed and (limits.min_users is None or facts.users < max(limits.min_users, 1)):
         refused.add("first")
-    window = []
+    window: list[UploadRun] = []
     for run in reversed(confirmed):
         if not window or NOW - datetime.fromisoformat(run.started_at) <= timedelta(days=14):
             window.append(run)
