@@ -131,7 +131,8 @@ def prepare(extracts: Paths, output: OnePath, options: _PrepareOptions) -> Prepa
     """Make a user list from one extract or several, as ``batchpub prepare`` does.
 
     Args:
-        extracts: CSV or Parquet with at least one row per user: a path, or a sequence of them.
+        extracts: CSV, JSONL, Parquet or Arrow with at least one row per user: a file, a folder
+            or a glob, or a sequence of them.
         output: The list to write; its receipt goes beside it.
         options: The fields of `PrepareSettings` as keywords, and ``on_progress``.
 
@@ -141,7 +142,7 @@ def prepare(extracts: Paths, output: OnePath, options: _PrepareOptions) -> Prepa
     Raises:
         ConfigurationError: a wrong keyword value or column.
         InputError: an extract is missing, unreadable or malformed.
-        GuardError: the users do not fit into ``max_bytes``.
+        GuardError: the users do not fit into ``max_bytes``, or there are too few.
         MachineError: disk, permission or memory.
     """
     from pipeline import flows

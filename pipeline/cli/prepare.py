@@ -26,7 +26,8 @@ def prepare(
     Parameters
     ----------
     extracts
-        CSV or Parquet files with at least one row per user; - is stdin.
+        CSV, JSONL, Parquet or Arrow files with at least one row per user,
+        folders or globs of them; - is stdin.
     output
         User list to write; its receipt goes beside it.
     """
