@@ -199,6 +199,7 @@ class Submission:
 
     def _count(self, old_list: Path, on_progress: OnProgress) -> tuple[int, int, int]:
         """Distinct users of an earlier list, of this one, and of both."""
+        from pipeline.extract.ahead import read_ahead
         from pipeline.userlist.compare import iter_differences
         from pipeline.userlist.id_parts import IdParts
         from pipeline.userlist.read import ListReader
@@ -208,8 +209,8 @@ class Submission:
         with IdParts(self._ledger.folder) as old, IdParts(self._ledger.folder) as new:
             for path, parts in ((old_list, old), (self._path, new)):
                 reader = ListReader(path, allow_header=True)
-                for batch in reader.batches():
-                    parts.add(batch.ids, plain=batch.plain)
+                for batch in read_ahead(reader.batches(), depth=2):
+                    parts.add(batch.ids, batch.facts)
                     on_progress(
                         Progress(stage="compare", done=done + reader.file.bytes, total=total)
                     )
