@@ -14,11 +14,13 @@ from typing import Final, Self
 from pipeline.errors import ConfigurationError, GuardError
 from pipeline.export.coverage import Coverage, measure_coverage
 from pipeline.export.json_reader import JsonExportReader
+from pipeline.export.jsonl_sink import JsonlSink
 from pipeline.export.quick_reader import QuickXmlReader
 from pipeline.export.reader import ExportFormat, ExportReader, identify_format
 from pipeline.export.sink import Sink, check_outputs, open_sink
 from pipeline.export.source_file import SourceFile
 from pipeline.export.tally import Tally
+from pipeline.export.workers import EncodedUsers, ParallelXmlReader, Portion, WorkerProcesses
 from pipeline.guards import (
     refuse_few_users,
     refuse_low_coverage,
@@ -77,7 +79,7 @@ class Collection:
         self._sinks: list[Sink] = []
         self._head = b""
         self._format: ExportFormat = "xml"
-        self._reader: ExportReader | None = None
+        self._reader: ExportReader | ParallelXmlReader | None = None
         self._folder = Path(os.path.realpath(self._outputs[0])).parent
         self._tally = Tally(self._folder)
         self._started = time.monotonic()
@@ -134,7 +136,8 @@ class Collection:
             MachineError: an output cannot be written.
         """
         reader = self._reader or self._open_reader("xml")
-        self._take(reader.feed(self._head) + reader.close())
+        self._take(reader.feed(self._head))
+        self._take(reader.close())
         for sink in self._sinks:
             sink.finish()
         coverage = self._check_coverage()
@@ -143,15 +146,43 @@ class Collection:
         publish(self._files)
         return summary
 
-    def _open_reader(self, found: ExportFormat) -> ExportReader:
+    def _open_reader(self, found: ExportFormat) -> ExportReader | ParallelXmlReader:
         self._format = found
-        reader = QuickXmlReader if found == "xml" else JsonExportReader
-        return reader(source=self._source)
+        if found == "json":
+            return JsonExportReader(source=self._source)
+        workers = self._settings.workers
+        if workers == 1:
+            return QuickXmlReader(source=self._source)
+        processes = self._stack.enter_context(WorkerProcesses(workers))
+        return ParallelXmlReader(processes, source=self._source)
 
-    def _take(self, users: list[UserRecommendations]) -> None:
+    def _take(self, found: list[UserRecommendations] | list[Portion]) -> None:
+        users: list[UserRecommendations] = []
+        for one in found:
+            if isinstance(one, EncodedUsers):
+                self._write(users)
+                users = []
+                self._write_encoded(one)
+            elif isinstance(one, list):
+                users += one
+            else:
+                users.append(one)
+        self._write(users)
+
+    def _write(self, users: list[UserRecommendations]) -> None:
         if users:
             self._tally.add(users)
             for sink in self._sinks:
+                sink.write(users)
+
+    def _write_encoded(self, encoded: EncodedUsers) -> None:
+        self._tally.merge(encoded.counted)
+        users: list[UserRecommendations] = []
+        for sink in self._sinks:
+            if isinstance(sink, JsonlSink):
+                sink.write_lines(encoded.lines)
+            else:
+                users = users or encoded.decode()
                 sink.write(users)
 
     def _check_coverage(self) -> Coverage | None:
@@ -194,7 +225,9 @@ class Collection:
             if verdict is not None:
                 raise verdict
 
-    def _summarise(self, reader: ExportReader, coverage: Coverage | None) -> ExportSummary:
+    def _summarise(
+        self, reader: ExportReader | ParallelXmlReader, coverage: Coverage | None
+    ) -> ExportSummary:
         tally = self._tally
         return ExportSummary(
             source=self._source,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -44,6 +44,11 @@ class IdStore:
         self._held_bytes += len(key)
         if self._held_bytes >= _HELD_BYTES:
             self._spill()
+
+    def extend(self, texts: Iterable[str]) -> None:
+        """Take several ids."""
+        for text in texts:
+            self.add(text)
 
     def distinct(self, partition: int) -> set[bytes]:
         """The distinct ids of one partition, as JSON text."""

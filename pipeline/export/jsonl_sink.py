@@ -32,6 +32,13 @@ class JsonlSink:
             if self._size >= _FLUSH_BYTES:
                 self.finish()
 
+    def write_lines(self, lines: bytes) -> None:
+        """Append users that are encoded already, just as `write` does it."""
+        self._lines.append(lines)
+        self._size += len(lines)
+        if self._size >= _FLUSH_BYTES:
+            self.finish()
+
     def finish(self) -> None:
         """Hand the lines that are held to the file."""
         if self._lines:

@@ -10,8 +10,10 @@ is no end, and shows as such because expat, given the chunk, does not come to st
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from typing import Final, Generic, TypeVar
 
 from pipeline.errors import InputError
 from pipeline.export.plain_users import MAX_PLAIN, parse_plain
@@ -19,7 +21,9 @@ from pipeline.export.xml_reader import XmlExportReader
 from pipeline.limits import EXPORT_PIECE
 from pipeline.records import UserRecommendations
 
-__all__ = ["QuickXmlReader", "UserChunks"]
+__all__ = ["ChunkReader", "QuickXmlReader", "UserChunks"]
+
+PortionT = TypeVar("PortionT")
 
 _END_OF_USER: Final = b"</user>"
 
@@ -54,16 +58,16 @@ class UserChunks:
         return taken
 
 
-class QuickXmlReader:
-    """Pushed parser of the XML export; an `ExportReader` equal to `XmlExportReader`, but faster.
+class ChunkReader(ABC, Generic[PortionT]):
+    """Goes through an export with the reference reader, chunks of whole users aside.
 
     Args:
         source: What errors name as their source.
-        piece_bytes: How many bytes are looked at together; of interest to tests only.
+        piece_bytes: How many bytes are looked at together.
     """
 
-    def __init__(self, *, source: object = None, piece_bytes: int = EXPORT_PIECE) -> None:
-        self._reference = XmlExportReader(source=source, piece_bytes=piece_bytes)
+    def __init__(self, *, source: object, piece_bytes: int) -> None:
+        self._reference = XmlExportReader(source=source, piece_bytes=min(piece_bytes, EXPORT_PIECE))
         self._piece_bytes = max(4, piece_bytes)
         self._waiting = bytearray()
         self._chunks = UserChunks()
@@ -78,30 +82,41 @@ class QuickXmlReader:
         """Elements directly under the root that are no users; they are checked and left out."""
         return self._reference.ignored_elements
 
-    def feed(self, data: bytes) -> list[UserRecommendations]:
-        """Take the next bytes of the export; return the users that are complete.
+    def feed(self, data: bytes) -> list[PortionT]:
+        """Take the next bytes of the export; return what is complete.
 
         Raises:
             InputError: the export must not be used; with line, column and byte offset.
         """
         self._check_open()
-        users: list[UserRecommendations] = []
-        for piece in self._regroup(data):
-            users += self._advance(piece)
-        return users
+        return [portion for piece in self._regroup(data) for portion in self._advance(piece)]
 
-    def close(self) -> list[UserRecommendations]:
-        """Take the end of the export; return the last users.
+    def close(self) -> list[PortionT]:
+        """Take the end of the export; return the rest.
 
         Raises:
             InputError: the export is not whole, or must not be used.
         """
         self._check_open()
         self._closed = True
-        users = self._advance(bytes(self._waiting)) if self._waiting else []
+        found = list(self._advance(bytes(self._waiting))) if self._waiting else []
         self._waiting.clear()
-        users += self._reference.push(self._chunks.flush())
-        return users + self._reference.close()
+        found += self._finish()
+        found += self._wrap(self._reference.push(self._chunks.flush()))
+        found += self._wrap(self._reference.close())
+        return found
+
+    @abstractmethod
+    def _read(self, chunk: bytes) -> Iterable[PortionT]:
+        """Take a chunk that ends with a user, or is part of something large."""
+
+    @abstractmethod
+    def _finish(self) -> Iterable[PortionT]:
+        """What is still to come of the chunks taken."""
+
+    @abstractmethod
+    def _wrap(self, users: list[UserRecommendations]) -> Iterable[PortionT]:
+        """Users of the reference reader, as this reader gives them out."""
 
     def _check_open(self) -> None:
         if self._failure is not None:
@@ -122,27 +137,47 @@ class QuickXmlReader:
         for start in range(0, whole, size):
             yield work[start : start + size]
 
-    def _advance(self, piece: bytes) -> list[UserRecommendations]:
+    def _advance(self, piece: bytes) -> Iterable[PortionT]:
         try:
             if not self._root_seen:
                 taken = self._reference.begin(piece)
                 self._root_seen = self._reference.root_seen
                 piece = piece[taken:]
             if not self._reference.is_utf8:
-                return self._reference.push(piece)
+                return self._wrap(self._reference.push(piece))
             chunk = self._chunks.add(piece)
-            return self._read(chunk) if chunk else []
+            return self._read(chunk) if chunk else ()
         except InputError as error:
             self._failure = error
             raise
 
+    def _step_over(self, chunk: bytes, names: AbstractSet[str]) -> bool:
+        """Let expat go past a chunk read elsewhere, if its place and its names allow that.
+
+        A new name is expat's business: it keeps each, and their number is limited.
+        """
+        if not self._reference.can_skip or not names <= self._reference.names:
+            return False
+        self._reference.skip(chunk)
+        self.plain_bytes += len(chunk)
+        return True
+
+
+class QuickXmlReader(ChunkReader[UserRecommendations]):
+    """Pushed parser of the XML export; an `ExportReader` equal to `XmlExportReader`, but faster."""
+
+    def __init__(self, *, source: object = None, piece_bytes: int = EXPORT_PIECE) -> None:
+        super().__init__(source=source, piece_bytes=piece_bytes)
+
     def _read(self, chunk: bytes) -> list[UserRecommendations]:
-        if self._reference.can_skip:
-            names: set[str] = set()
-            users = parse_plain(chunk, names)
-            # A new name is expat's business: it keeps each, and their number is limited.
-            if users is not None and names <= self._reference.names:
-                self._reference.skip(chunk)
-                self.plain_bytes += len(chunk)
-                return users
+        names: set[str] = set()
+        users = parse_plain(chunk, names) if self._reference.can_skip else None
+        if users is not None and self._step_over(chunk, names):
+            return users
         return self._reference.push(chunk)
+
+    def _finish(self) -> list[UserRecommendations]:
+        return []
+
+    def _wrap(self, users: list[UserRecommendations]) -> list[UserRecommendations]:
+        return users

@@ -12,18 +12,29 @@ from pipeline.export.id_store import IdStore
 from pipeline.export.rows import recommendation_id
 from pipeline.records import RESERVED_ID, UserRecommendations
 
-__all__ = ["MAX_PRODUCTS", "Tally"]
+__all__ = ["MAX_PRODUCTS", "Counts", "Tally"]
 
 # Ids of products in memory: 100,000 of 20 bytes are about 13 MB.
 MAX_PRODUCTS: Final = 100_000
 _HTTP: Final = ("https://", "http://")
+_SUMS: Final = (
+    "users",
+    "users_without_results",
+    "items",
+    "urls_not_http",
+    "urls_without_recommendation_id",
+)
 _PARAMETER: Final = "recommendation_id="
 
 
-class Tally:
-    """Counts of users, blocks, items, and freshness; memory does not grow with the users."""
+class Counts:
+    """Counts of users, blocks, items, and freshness; memory does not grow with the users.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        known_products: Product ids that need not be reported again by `take`.
+    """
+
+    def __init__(self, known_products: set[str | int] | None = None) -> None:
         self.users = 0
         self.users_without_results = 0
         self.blocks: Counter[str] = Counter()
@@ -33,7 +44,7 @@ class Tally:
         self.urls_without_recommendation_id = 0
         self.oldest: tuple[datetime, str] | None = None
         self.newest: tuple[datetime, str] | None = None
-        self.ids = IdStore(folder)
+        self._known_products = set() if known_products is None else known_products
         self._products: set[str | int] = set()
         self._last_updated_at: str | None = None
 
@@ -45,9 +56,7 @@ class Tally:
     def add(self, users: Sequence[UserRecommendations]) -> None:
         """Count these users."""
         for user in users:
-            user_id = user["auth_user_id"]
-            self.ids.add(user_id)
-            if user_id == RESERVED_ID:
+            if user["auth_user_id"] == RESERVED_ID:
                 self.has_default = True
             updated_at = user["updated_at"]
             if updated_at != self._last_updated_at and updated_at:
@@ -59,6 +68,30 @@ class Tally:
             if self.items == before:
                 self.users_without_results += 1
         self.users += len(users)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything counted, ready for JSON; for `merge` in another process."""
+        fresh = self._products - self._known_products
+        if len(self._known_products) < MAX_PRODUCTS:
+            self._known_products |= fresh
+        return {
+            "sums": [getattr(self, name) for name in _SUMS],
+            "blocks": self.blocks,
+            "has_default": self.has_default,
+            "times": [moment[1] for moment in (self.oldest, self.newest) if moment],
+            "products": list(fresh),
+        }
+
+    def merge(self, other: dict[str, Any]) -> None:
+        """Add what the `as_dict` of others says."""
+        for name, value in zip(_SUMS, other["sums"], strict=True):
+            setattr(self, name, getattr(self, name) + value)
+        self.blocks.update(other["blocks"])
+        self.has_default = self.has_default or other["has_default"]
+        for text in other["times"]:
+            self._note_time(text)
+        if len(self._products) < MAX_PRODUCTS:
+            self._products.update(other["products"])
 
     def _add_items(self, items: Sequence[dict[str, Any]]) -> None:
         self.items += len(items)
@@ -98,6 +131,24 @@ class Tally:
             self.oldest = moment, text
         if self.newest is None or moment > self.newest[0]:
             self.newest = moment, text
+
+
+class Tally(Counts):
+    """Counts, and every id: in `folder`, when there are many."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.ids = IdStore(folder)
+
+    def add(self, users: Sequence[UserRecommendations]) -> None:
+        """Count these users and keep their ids."""
+        super().add(users)
+        self.ids.extend(user["auth_user_id"] for user in users)
+
+    def merge(self, other: dict[str, Any]) -> None:
+        """Add what the `as_dict` of others says, and its ``ids``."""
+        super().merge(other)
+        self.ids.extend(other["ids"])
 
 
 def _all_good(urls: Sequence[Any]) -> bool:
