@@ -38,3 +38,5 @@ EXPORT_PIECE: Final = 64 * 1024
 EXPORT_MAX_PROLOG: Final = 16 * 1024
 # Distinct element and attribute names: expat keeps each of them until the end.
 EXPORT_MAX_NAMES: Final = 4096
+# Processes that read one export. Each holds a few megabytes beyond the interpreter's own.
+EXPORT_MAX_WORKERS: Final = 64
