@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pipeline.errors import ConfigurationError
-from pipeline.limits import CLOCK_TOLERANCE_S, MAX_BODY, MAX_LIST, UPLOAD_DEADLINE_S
+from pipeline.limits import (
+    CLOCK_TOLERANCE_S,
+    EXPORT_MAX_WORKERS,
+    MAX_BODY,
+    MAX_LIST,
+    UPLOAD_DEADLINE_S,
+)
 
 __all__ = [
     "CheckSettings",
@@ -353,8 +359,17 @@ class ExportSettings:
     """File for the ids of --uploaded that the export lacks, as a list."""
     csv_safe_formulas: bool = False
     """In .csv, put an apostrophe before a value that a spreadsheet would run as a formula."""
+    workers: int = 1
+    """Read an XML export in this many processes; the outputs are the same bytes."""
 
     def __post_init__(self) -> None:
+        if not 1 <= self.workers <= EXPORT_MAX_WORKERS:
+            raise ConfigurationError(
+                "must be 1 or more, up to the limit",
+                source="--workers",
+                actual=self.workers,
+                limit=EXPORT_MAX_WORKERS,
+            )
         if self.min_users < 1:
             raise ConfigurationError(
                 "must be at least 1", source="--min-users", actual=self.min_users
