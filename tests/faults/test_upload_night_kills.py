@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from upload_nights import Night, night, sha
@@ -13,7 +14,7 @@ from pipeline.ledger.ledger import HeldTracker, Ledger
 
 USERS = [f"u{number}" for number in range(200)]
 # Comparing costs the import of polars in every process; the figures alone are under test here.
-COUNTS_ONLY = {"min_overlap": "0%"}
+COUNTS_ONLY: dict[str, Any] = {"min_overlap": "0%"}
 
 
 def settle(stage: Night, path: Path) -> None:

@@ -69,8 +69,8 @@ class Night:
     def upload(self, path: Path, **changes: Any) -> UploadSummary | BatchpubError:
         """Upload here; an error is an answer too."""
         key = Secret(self.ready.private_key)
-        settings = UploadSettings(**self.settings(**changes))
         try:
+            settings = UploadSettings(**self.settings(**changes))
             return flows.upload(path, key, settings, state_dir=self.state)
         except BatchpubError as error:
             return error
