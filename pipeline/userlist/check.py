@@ -10,6 +10,7 @@ from typing import Literal
 import polars as pl
 
 from pipeline.errors import BatchpubError, InputError
+from pipeline.extract.ahead import read_ahead
 from pipeline.extract.batch import Wanted
 from pipeline.extract.places import resolve_places
 from pipeline.extract.reader import read_extracts
@@ -36,7 +37,8 @@ from pipeline.userlist.encode import FORMATS, encode_ids
 from pipeline.userlist.id_parts import IdParts
 from pipeline.userlist.read import ListReader, iter_ids
 from pipeline.userlist.receipt import read_receipt
-from pipeline.userlist.suspicions import NUMBERS, OTHER_ATTRIBUTES, Suspicions, find_repeats
+from pipeline.userlist.repeats import find_repeats
+from pipeline.userlist.suspicions import NUMBERS, OTHER_ATTRIBUTES, Suspicions
 
 __all__ = ["check_list"]
 
@@ -73,7 +75,7 @@ class _Check:
 
     def run(self, on_progress: OnProgress) -> CheckSummary:
         self._read(on_progress)
-        distinct, duplicates, near = find_repeats(self._users)
+        repeats = find_repeats(self._users)
         known = self._match(on_progress) if self._known_places else None
         against = self._compare(on_progress) if self._settings.against else None
         file, settings = self._reader.file, self._settings
@@ -91,14 +93,14 @@ class _Check:
             sha256=file.sha256,
             lines=file.lines,
             users=self._users.count,
-            distinct_users=distinct,
+            distinct_users=repeats.distinct,
             legacy_lines=self._reader.legacy_lines,
             receipt=receipt,
             problems=problems,
             first_problems=tuple(self._reader.first_problems),
-            duplicates=duplicates,
+            duplicates=repeats.duplicates,
             suspicions=self._suspicions.findings(),
-            near_duplicates=near,
+            near_duplicates=repeats.near,
             known=known,
             unmatched_file=None if settings.unmatched is None else str(settings.unmatched),
             against=against,
@@ -113,9 +115,9 @@ class _Check:
     def _read(self, on_progress: OnProgress) -> None:
         file = self._reader.file
         total = _size(self._path)
-        for batch in self._reader.batches():
-            self._users.add(batch.ids, plain=batch.plain)
-            self._suspicions.add(batch.ids, plain=batch.plain)
+        for batch in read_ahead(self._reader.batches(), depth=2):
+            self._users.add(batch.ids, batch.facts)
+            self._suspicions.add(batch.ids, batch.facts)
             if batch.numbers:
                 self._suspicions.count(NUMBERS, len(batch.numbers), batch.numbers.copy)
             if batch.others:
@@ -127,7 +129,7 @@ class _Check:
         known = self._parts()
         unusable = 0
         wanted = Wanted(id_column=self._settings.id_column, active="no")
-        for batch in read_extracts(self._known_places, wanted):
+        for batch in read_ahead(read_extracts(self._known_places, wanted), depth=2):
             ids = pl.from_arrow(batch.ids)
             if isinstance(ids, pl.Series):
                 known.add(ids)
@@ -155,8 +157,8 @@ class _Check:
     def _compare(self, on_progress: OnProgress) -> ListComparison:
         against = Path(self._settings.against or "")
         old = self._parts()
-        for ids, plain in iter_ids(against):
-            old.add(ids, plain=plain)
+        for ids, facts in read_ahead(iter_ids(against), depth=2):
+            old.add(ids, facts)
             on_progress(Progress(stage="read the other list", done=old.count, unit="users"))
         return compare(old, self._users)
 

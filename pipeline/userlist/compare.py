@@ -11,14 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
+from pipeline.extract.ahead import read_ahead
 from pipeline.records import ListComparison
-from pipeline.userlist.id_parts import IdParts, iter_parts, keyed
+from pipeline.userlist.id_parts import IdParts, keyed, part_numbers
 from pipeline.userlist.shapes import ShapeCounts, drift_percent
 
 __all__ = ["Difference", "compare", "iter_differences", "percent"]
+
+# Shapes are shares: a quarter of the parts, chosen by hash, tells them of ids that fill the disk.
+SHAPE_PARTS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,22 @@ class Difference:
 
 def iter_differences(old: IdParts, new: IdParts) -> Iterator[Difference]:
     """Part by part, every id in exactly one of them."""
-    for old_rows, new_rows in iter_parts(old, new):
-        before, after = old_rows.unique("id"), new_rows.unique("id")
-        added = after.join(before.select("id"), on="id", how="anti")
-        kept = after.height - added.height
-        yield Difference(before, after, added, kept, _near(before, added))
+    # One part is brought from disk while the last one is compared.
+    for before, after in read_ahead(_iter_distinct(old, new), depth=1):
+        kept = (
+            after.join(before.select("hash", old="id"), on="hash")
+            .filter(pl.col("id") == pl.col("old"))
+            .select("id")
+        )
+        added = after.join(before.select("hash"), on="hash", how="anti")
+        if kept.height + added.height < after.height:  # two ids of one hash
+            added = after.join(kept, on="id", how="anti")
+        yield Difference(before, after, added, kept.height, _near(before, added))
+
+
+def _iter_distinct(old: IdParts, new: IdParts) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    for number in part_numbers(old, new):
+        yield old.distinct(number)[0], new.distinct(number)[0]
 
 
 def _near(old: pl.DataFrame, added: pl.DataFrame) -> int:
@@ -60,13 +76,14 @@ def compare(old: IdParts, new: IdParts) -> ListComparison:
     """What became of `old` in `new`, and how far the shape of the ids has drifted."""
     olds = news = kept = near = 0
     old_shapes, new_shapes = ShapeCounts(), ShapeCounts()
-    for one in iter_differences(old, new):
+    for number, one in enumerate(iter_differences(old, new)):
         olds += one.old.height
         news += one.new.height
         kept += one.kept
         near += one.near
-        old_shapes.add(one.old["id"])
-        new_shapes.add(one.new["id"])
+        if number < SHAPE_PARTS:
+            old_shapes.add(one.old["id"])
+            new_shapes.add(one.new["id"])
     return ListComparison(
         old=olds,
         new=news,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
@@ -17,9 +17,10 @@ from typing import IO, Final, Self
 import polars as pl
 
 from pipeline.publish import machine_errors
+from pipeline.userlist.facts import UNKNOWN, IdFacts
 from pipeline.userlist.near import near_key
 
-__all__ = ["IdParts", "iter_parts", "keyed"]
+__all__ = ["IdParts", "keyed", "part_numbers"]
 
 # 10 million ids of 30 bytes are 312,000 in each: 25 MB with what finding twins needs.
 PARTS: Final = 32
@@ -28,7 +29,9 @@ _SEED: Final = 0xBA7C
 
 
 class IdParts:
-    """Rows with ``id`` (text) and ``other`` (whether its near key is another text than the id).
+    """Rows with ``id``, ``hash`` of it and ``other``, whether its near key is another text.
+
+    Hashes only prove that ids differ; that they are equal is always seen from the ids.
 
     Args:
         folder: Where the file is made, and only when it is needed; None is the system's
@@ -43,20 +46,22 @@ class IdParts:
         self._pending_bytes = 0
         self._spans: list[list[tuple[int, int]]] = [[] for _ in range(PARTS)]
         self._file: IO[bytes] | None = None
+        self._proved: dict[int | None, int] = {}
 
     @property
     def spilled(self) -> bool:
         """Whether ids have gone to disk."""
         return self._file is not None
 
-    def add(self, ids: pl.Series, *, plain: bool = False) -> None:
-        """Take ids, nulls left out; `plain` when all are printable ASCII without space."""
+    def add(self, ids: pl.Series, facts: IdFacts = UNKNOWN) -> None:
+        """Take ids, nulls left out; `facts` must be true of all."""
         ids = ids.alias("id").drop_nulls()
         if not ids.len():
             return
-        keys = near_key(ids, plain=plain)
-        part = (keys.hash(_SEED) % PARTS).cast(pl.UInt8)
-        rows = pl.DataFrame([ids, (keys != ids).alias("other"), part.alias("part")])
+        keys = near_key(ids, facts)
+        hashes = hash_ids(ids).alias("hash")
+        part = ((hashes if keys is ids else hash_ids(keys)) % PARTS).cast(pl.UInt8)
+        rows = pl.DataFrame([ids, hashes, (keys != ids).alias("other"), part.alias("part")])
         self.count += rows.height
         self._pending.append(rows)
         self._pending_bytes += int(rows.estimated_size())
@@ -84,8 +89,23 @@ class IdParts:
             frames += [rows.filter(chosen).drop("part") for rows in self._pending]
         return pl.concat(frames)
 
+    def distinct(self, number: int | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The rows of `part` with each id once, and all rows of ids that came more than once."""
+        rows = self.part(number)
+        none = self._empty()
+        # Counting takes half the time of taking out; the proof holds until more ids come.
+        if self._proved.get(number) == self.count:
+            return rows, none
+        if rows["hash"].n_unique() < rows.height:
+            alike = pl.col("hash").is_duplicated()
+            some = rows.filter(alike)
+            once = pl.concat([rows.filter(~alike), some.unique("id")])
+            return once, some.filter(pl.col("id").is_duplicated())
+        self._proved[number] = self.count
+        return rows, none
+
     def _empty(self) -> pl.DataFrame:
-        return pl.DataFrame(schema={"id": pl.String, "other": pl.Boolean})
+        return pl.DataFrame(schema={"id": pl.String, "hash": pl.UInt64, "other": pl.Boolean})
 
     def _spill(self) -> None:
         rows = pl.concat(self._pending, rechunk=False)
@@ -123,13 +143,14 @@ class IdParts:
         self.close()
 
 
-def iter_parts(*stores: IdParts) -> Iterator[tuple[pl.DataFrame, ...]]:
-    """The same part of each store, in turn; one part for all while everything is in memory."""
-    if not any(store.spilled for store in stores):
-        yield tuple(store.part(None) for store in stores)
-        return
-    for number in range(PARTS):
-        yield tuple(store.part(number) for store in stores)
+def hash_ids(ids: pl.Series) -> pl.Series:
+    """The same text has the same hash, in every list."""
+    return ids.hash(_SEED)
+
+
+def part_numbers(*stores: IdParts) -> Sequence[int | None]:
+    """Numbers of the parts that hold everything; one for all while everything is in memory."""
+    return range(PARTS) if any(store.spilled for store in stores) else (None,)
 
 
 def keyed(rows: pl.DataFrame) -> pl.DataFrame:

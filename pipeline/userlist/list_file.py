@@ -48,8 +48,9 @@ class ListFile:
     A line that is too long is given shortened, still too long, so that memory stays bounded.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, block_bytes: int = BLOCK) -> None:
         self.path = path
+        self._block_bytes = block_bytes
         self.bytes = 0
         self.lines = 0
         self.kind: FormatName = "jsonl"
@@ -70,7 +71,7 @@ class ListFile:
         rest = b""
         try:
             with self.path.open("rb", buffering=0) as file:
-                while chunk := file.read(BLOCK):
+                while chunk := file.read(self._block_bytes):
                     if not self.bytes:
                         self._look_at(chunk)
                     self._digest.update(chunk)

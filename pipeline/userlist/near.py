@@ -11,6 +11,8 @@ from typing import Final
 
 import polars as pl
 
+from pipeline.userlist.facts import UNKNOWN, IdFacts
+
 __all__ = ["COMBINED", "KINDS", "near_key"]
 
 _INVISIBLE: Final = "[\u00ad\u200b\u200c\u200d\u2060\ufeff]"
@@ -32,8 +34,9 @@ def _trim(ids: pl.Expr) -> pl.Expr:
 
 
 def _unpad(ids: pl.Expr) -> pl.Expr:
-    whole = ids.str.replace(r"^([0-9]+)\.0+$", "${1}")
-    return whole.str.replace(r"^0+([0-9]+)$", "${1}")
+    digits = ids.str.replace(r"\.0+$", "").str.strip_chars_start("0")
+    number = pl.when(digits == "").then(pl.lit("0")).otherwise(digits)
+    return pl.when(ids.str.contains(_NUMBER)).then(number).otherwise(ids)
 
 
 KINDS: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
@@ -45,19 +48,14 @@ KINDS: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
 COMBINED: Final = "several of these"
 
 
-def near_key(ids: pl.Series, *, plain: bool = False) -> pl.Series:
-    """The near key of each id; `plain` when all are printable ASCII without space."""
+def near_key(ids: pl.Series, facts: IdFacts = UNKNOWN) -> pl.Series:
+    """The near key of each id; `facts` must be true of all."""
     # Composing brings back capitals that folding must still see, and folding can decompose.
     keys = ids
-    if not plain:
+    if not facts.plain:
         keys = pl.select(_trim(_compose(_fold(_compose(pl.lit(keys)))))).to_series()
-    elif _has_capitals(ids):
+    elif facts.capitals:
         keys = keys.str.to_lowercase()
-    numbers = keys.str.contains(_NUMBER)
-    if numbers.any():
-        keys = pl.select(pl.when(numbers).then(_unpad(pl.lit(keys))).otherwise(keys)).to_series()
+    if keys.str.contains(_NUMBER).any():
+        keys = pl.select(_unpad(pl.lit(keys))).to_series()
     return keys
-
-
-def _has_capitals(ids: pl.Series) -> bool:
-    return bool(ids.str.contains("[A-Z]").any())

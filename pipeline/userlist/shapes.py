@@ -64,6 +64,7 @@ class ShapeCounts:
         shared = [one for one in self.prefixes.items() if one[0] and one[1] >= PREFIX_SHARED_BY]
         shared.sort(key=lambda one: (-one[1], one[0]))
         return IdShapes(
+            ids=sum(self.lengths.values()),
             lengths=dict(sorted(self.lengths.items())),
             kinds=dict(sorted(self.kinds.items(), key=lambda one: (-one[1], one[0]))),
             prefixes=dict(shared[:PREFIXES]),
