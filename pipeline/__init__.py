@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.api import check, fetch, history, parse, prepare, upload
+    from pipeline.api import check, fetch, history, parse, prepare, read_export, upload
     from pipeline.errors import (
         BatchpubError,
         ConfigurationError,
@@ -70,6 +70,7 @@ __all__ = [
     "history",
     "parse",
     "prepare",
+    "read_export",
     "upload",
 ]
 

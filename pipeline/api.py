@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from pipeline.records import (
     CheckSummary,
@@ -35,7 +35,10 @@ from pipeline.settings import (
     UploadSettings,
 )
 
-__all__ = ["check", "fetch", "history", "parse", "prepare", "upload"]
+if TYPE_CHECKING:
+    from pyarrow import RecordBatchReader
+
+__all__ = ["check", "fetch", "history", "parse", "prepare", "read_export", "upload"]
 
 OnePath: TypeAlias = str | os.PathLike[str]
 Paths: TypeAlias = OnePath | Sequence[OnePath]
@@ -291,6 +294,34 @@ def fetch(url: str, outputs: Paths, options: _FetchOptions) -> FetchSummary:
         _part(ExportSettings, options),
         on_progress=options.on_progress,
     )
+
+
+def read_export(export: OnePath) -> RecordBatchReader:
+    """The table of an export, one row per recommended item, as a stream of Arrow batches.
+
+    What takes Arrow takes the stream without a copy, and memory stays that of one batch::
+
+        import duckdb, pipeline
+        items = pipeline.read_export("export.xml")
+        duckdb.sql("SELECT id, count(*) FROM items GROUP BY id")
+
+    ``pipeline.read_export("export.xml").read_all()`` is the table whole, for
+    ``polars.from_arrow`` or ``.to_pandas()``.
+
+    Args:
+        export: The export, XML or JSON, gzip allowed; "-" is standard input.
+
+    Returns:
+        A ``pyarrow.RecordBatchReader``. Rows come before the end of the export was seen: only a
+        stream that was read to its end without an error has shown a whole export. No guard is
+        asked.
+
+    Raises:
+        InputError: while batches are read: the export is missing, malformed or cut short.
+    """
+    from pipeline.export.table import read_export as read
+
+    return read(export)
 
 
 def _folder(path: OnePath | None) -> Path | None:
