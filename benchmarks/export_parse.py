@@ -1,27 +1,27 @@
-"""Speed and peak memory of reading exports: ours beside lxml.iterparse and ElementTree.
+"""Speed and peak memory of reading exports: ours beside lxml, ElementTree, xmllint and DOM ways.
 
-    python benchmarks/export_parse.py [--megabytes 100] [--runs 3]
+    python -m benchmarks.export_parse [--megabytes 100] [--rounds 3] [--only WORD] [--dom]
+    python -m benchmarks.export_parse --file export.xml --only JSONL
 
 Each way runs in a process of its own on the same generated file (seed 7, one line per user as
-the vendor publishes it) in a temporary folder. Printed per way: the median wall and CPU time, MB
-per second of CPU, the highest peak of resident memory, the ratio of CPU time to the first way.
+the vendor publishes it), interleaved, see `benchmarks.measure`; the first way is the baseline.
+Every way to JSONL writes the same users; ours also checks, counts, limits and syncs to the disk.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import random
-import resource
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
+
+from benchmarks.measure import Command, compare
 
 _WORDS = "běžecké boty černá & bílá <novinka> Laufschuhe trail 42 ½ zimní bunda kids set"
 _TITLE_WORDS = _WORDS.split()
@@ -73,23 +73,33 @@ def _block(draw: random.Random, kind: str, products: list[tuple[str, str, str]])
 
 def read_only(path: Path, _folder: Path) -> None:
     """Our reader without any output."""
+    from pipeline.export.quick_reader import QuickXmlReader
+
+    _read_with(QuickXmlReader(), path)
+
+
+def reference_only(path: Path, _folder: Path) -> None:
+    """Our reference reader, expat for every byte, without any output."""
     from pipeline.export.xml_reader import XmlExportReader
 
-    reader = XmlExportReader()
+    _read_with(XmlExportReader(), path)
+
+
+def _read_with(reader: Any, path: Path) -> None:
     with path.open("rb") as file:
         while data := file.read(65536):
             reader.feed(data)
     reader.close()
 
 
-def collect_to(suffix: str) -> Callable[[Path, Path], None]:
+def collect_to(suffix: str, *, workers: int = 1) -> Callable[[Path, Path], None]:
     """Our whole way from file to published output, checks and summary included."""
 
     def run(path: Path, folder: Path) -> None:
         from pipeline.export.collect import collect_file
         from pipeline.settings import ExportSettings
 
-        collect_file(path, [folder / f"out{suffix}"], ExportSettings())
+        collect_file(path, [folder / f"out{suffix}"], ExportSettings(workers=workers))
 
     return run
 
@@ -137,62 +147,95 @@ def elementtree_iterparse(path: Path, folder: Path) -> None:
                 root.clear()
 
 
+def lxml_batches(path: Path, folder: Path) -> None:
+    """lxml on whole users of 64 KiB each time, to JSONL; no limits, no checks, no fsync."""
+    from lxml import etree
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_text=True)
+    held = b""
+    with (folder / "out.jsonl").open("wb") as out, path.open("rb") as file:
+        while data := file.read(65536):
+            held += data.partition(b"<users>")[2] if not out.tell() and not held else data
+            end = held.rfind(b"</user>") + 7
+            for user in etree.fromstring(b"<users>" + held[:end] + b"</users>", parser):
+                _write_line(user, out)
+            held = held[end:]
+
+
+def lxml_dom(path: Path, folder: Path) -> None:
+    """lxml, the whole export as one tree, to JSONL."""
+    from lxml import etree
+
+    with (folder / "out.jsonl").open("wb") as file:
+        for user in etree.parse(str(path), etree.XMLParser(huge_tree=True)).getroot():
+            _write_line(user, file)
+
+
+def elementtree_dom(path: Path, folder: Path) -> None:
+    """ElementTree, the whole export as one tree, to JSONL."""
+    from xml.etree import ElementTree as ET
+
+    with (folder / "out.jsonl").open("wb") as file:
+        for user in ET.parse(path).getroot():
+            _write_line(user, file)
+
+
+def xmllint_stream(path: Path, _folder: Path) -> None:
+    """xmllint reads and checks, and writes nothing: a limit, not a contestant."""
+    subprocess.run(["xmllint", "--stream", "--noout", str(path)], check=True)  # noqa: S607
+
+
 WAYS: dict[str, Callable[[Path, Path], None]] = {
     "lxml.iterparse -> JSONL": lxml_iterparse,
     "ElementTree.iterparse -> JSONL": elementtree_iterparse,
-    "ours, reader alone": read_only,
+    "lxml batches -> JSONL": lxml_batches,
     "ours -> JSONL": collect_to(".jsonl"),
+    "ours -> JSONL, 2 workers": collect_to(".jsonl", workers=2),
     "ours -> Parquet": collect_to(".parquet"),
     "ours -> CSV": collect_to(".csv"),
     "ours -> SQLite": collect_to(".sqlite"),
+    "ours, reader alone": read_only,
+    "ours, reference reader alone": reference_only,
+    "xmllint --stream, no output": xmllint_stream,
+    "DOM: lxml -> JSONL": lxml_dom,
+    "DOM: ElementTree -> JSONL": elementtree_dom,
 }
-
-
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _run_one(way: str, path: str) -> None:
     with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:
-        start = time.perf_counter()
         WAYS[way](Path(path), Path(folder))
-        wall_s = time.perf_counter() - start
-    print(json.dumps({"wall_s": wall_s, "cpu_s": time.process_time(), "peak": _peak_bytes()}))
+
+
+def _chosen_ways(only: str, *, dom: bool) -> list[str]:
+    ways = [way for way in WAYS if only in way and (dom or not way.startswith("DOM"))]
+    return [way for way in ways if not way.startswith("xmllint") or shutil.which("xmllint")]
 
 
 def main() -> None:
     """Generate, measure every way, print the table."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--megabytes", type=float, default=100)
-    options.add_argument("--runs", type=int, default=3)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--only", default="", help="ways whose name contains this")
+    options.add_argument("--dom", action="store_true", help="also the ways that hold all in memory")
+    options.add_argument("--file", type=Path, help="an export to read instead of a generated one")
     options.add_argument("--run-one", nargs=2, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.run_one:
         _run_one(*chosen.run_one)
         return
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "export.xml"
-        users = write_export(path, megabytes=chosen.megabytes)
-        size = path.stat().st_size
-        print(f"{size / 1e6:.0f} MB, {users} users, {chosen.runs} runs each, median wall time")
-        base: float | None = None
-        for way in (way for way in WAYS if chosen.only in way):
-            command = [sys.executable, __file__, "--run-one", way, str(path)]
-            runs = [
-                json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-                for _ in range(chosen.runs)
-            ]
-            wall = statistics.median(run["wall_s"] for run in runs)
-            cpu = statistics.median(run["cpu_s"] for run in runs)
-            peak = max(run["peak"] for run in runs) / 2**20
-            base = base or cpu
-            print(
-                f"{way:32} {wall:7.2f} s {cpu:7.2f} s CPU {size / cpu / 1e6:7.1f} MB/s "
-                f"{peak:6.0f} MiB  {cpu / base:5.2f} x",
-                flush=True,
-            )
+        path = chosen.file or Path(folder) / "export.xml"
+        if chosen.file is None:
+            write_export(path, megabytes=chosen.megabytes)
+        print(f"{path.stat().st_size / 1e6:.0f} MB, {chosen.rounds} rounds", flush=True)
+        module = [sys.executable, "-m", "benchmarks.export_parse", "--run-one"]
+        commands = [
+            Command(way, [*module, way, str(path)])
+            for way in _chosen_ways(chosen.only, dom=chosen.dom)
+        ]
+        print(compare(commands, rounds=chosen.rounds).text())
 
 
 if __name__ == "__main__":
