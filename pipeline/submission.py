@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ __all__ = ["Submission"]
 _log = logging.getLogger(__name__)
 
 # After these the remote list is what it was; after anything else it may be the new one.
-_NOTHING_CHANGED: Final = (ConfigurationError, InputError, RemoteError, TryLaterError)
+_NOTHING_CHANGED: Final = (ConfigurationError, InputError, RemoteError)
 
 
 class Submission:
@@ -142,12 +142,25 @@ class Submission:
         from pipeline.transfer.upload import upload_list
 
         run = self._held.begin(outcome="preparing", confirmed_by=self._confirmed_by, **self._run)
-        with self._noting(run, certain=(BaseException,)):
+        with self._noting(run, nothing_changed=lambda _: True):
             self._held.keep(self._path, self._receipt.sha256)
             self._held.update(run, outcome="sending")
-        with self._noting(run, certain=_NOTHING_CHANGED):
+        sent = 0
+
+        def watch(progress: Progress) -> None:
+            nonlocal sent
+            sent = max(sent, progress.done)
+            on_progress(progress)
+
+        def nothing_changed(error: BaseException) -> bool:
+            if isinstance(error, TryLaterError):
+                # A service in trouble can have stored what it got whole, whatever it answered.
+                return sent < self._receipt.bytes
+            return isinstance(error, _NOTHING_CHANGED)
+
+        with self._noting(run, nothing_changed=nothing_changed):
             summary = upload_list(
-                self._path, self._receipt, private_key, self._settings, on_progress=on_progress
+                self._path, self._receipt, private_key, self._settings, on_progress=watch
             )
         try:
             self._held.update(run, outcome="confirmed", ended_at=_now(), attempts=summary.attempts)
@@ -184,12 +197,14 @@ class Submission:
         raise refusal
 
     @contextmanager
-    def _noting(self, run: int, *, certain: tuple[type[BaseException], ...]) -> Iterator[None]:
-        """Write down how `run` ended when the block fails; `certain` errors changed nothing."""
+    def _noting(
+        self, run: int, *, nothing_changed: Callable[[BaseException], bool]
+    ) -> Iterator[None]:
+        """Write down how `run` ended when the block fails."""
         try:
             yield
         except BaseException as error:
-            outcome = "failed" if isinstance(error, certain) else "uncertain"
+            outcome = "failed" if nothing_changed(error) else "uncertain"
             said = error.message if isinstance(error, BatchpubError) else type(error).__name__
             try:
                 self._held.update(run, outcome=outcome, ended_at=_now(), error=said)

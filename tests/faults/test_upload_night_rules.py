@@ -181,7 +181,7 @@ def test_after_an_uncertain_outcome_the_same_list_is_sent_again_or_a_newer_one(
     ("fault", "error"),
     [
         ({"kind": "status", "status": 401}, RemoteError),
-        ({"kind": "reset", "at_byte": 50}, TryLaterError),
+        ({"kind": "redirect"}, RemoteError),
     ],
 )
 def test_a_failed_upload_changes_neither_side(
@@ -195,6 +195,18 @@ def test_a_failed_upload_changes_neither_side(
         assert path.read_bytes() == stage.stored()
         assert ["confirmed", "failed"] == stage.outcomes()
         assert () == stage.memory().unsure
+
+
+def test_a_service_in_trouble_may_have_stored_what_it_got_whole(tmp_path: Path) -> None:
+    with night(tmp_path) as stage:
+        first_night(stage)
+        path = stage.write(USERS * 2)
+        stage.plan({"kind": "status", "status": 503, "commit": True})
+
+        assert isinstance(stage.upload(path), TryLaterError)
+        assert path.read_bytes() == stage.stored()
+        assert ["confirmed", "uncertain"] == stage.outcomes()
+        assert "shrink:200:90" in refusal(stage.upload(stage.write(USERS[:90])))
 
 
 def test_an_unusable_setting_is_found_before_anything_is_remembered(tmp_path: Path) -> None:
