@@ -26,8 +26,8 @@ from pipeline.wire.multipart import Framing
 
 __all__ = ["ListBody", "OpenList", "open_list"]
 
-# Enough that neither the disk nor the loop waits for a turn of the other: 4 blocks of 1 MiB, read,
-# hashed and waiting. Blocks of 256 KiB took a third longer (benchmarks/upload.py).
+# So that neither the disk nor the loop waits for a turn of the other: 4 blocks of 1 MiB, read,
+# hashed and waiting. Blocks of 256 KiB were slower in both races run (benchmarks/upload.py).
 _AHEAD: Final = 4
 _BLOCK: Final = 4 * READ_CHUNK
 _REMEDY: Final = "prepare the list again; nothing was stored by this attempt"
