@@ -89,9 +89,10 @@ def test_every_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    ["", "</users>", "<![CDATA[", "x", "<user><auth_user_id/></user>"],
+    ["", "</users>", "<![CDATA[", "x", "<user><auth_user_id/></user>", "<n><!--U--></n>"],
 )
 def test_damage_is_refused_as_the_reference_does(damage: str) -> None:
+    damage = damage.replace("U", users(40))
     data = f"<users>\n{users(40)}{damage}{users(40)}</users>\n".encode()
     # Answers still under way when a reader gives up belong to nobody: each reader its own.
     with WorkerProcesses(2) as processes:
