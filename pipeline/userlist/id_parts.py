@@ -36,12 +36,13 @@ class IdParts:
     Args:
         folder: Where the file is made, and only when it is needed; None is the system's
             temporary folder.
+        pending_bytes: Memory for ids before they go to disk.
     """
 
-    def __init__(self, folder: Path | None = None, *, pending_bytes: int = PENDING_BYTES) -> None:
+    def __init__(self, folder: Path | None = None, *, pending_bytes: int | None = None) -> None:
         self.count = 0
         self._folder = folder
-        self._limit = pending_bytes
+        self._limit = PENDING_BYTES if pending_bytes is None else pending_bytes
         self._pending: list[pl.DataFrame] = []
         self._pending_bytes = 0
         self._spans: list[list[tuple[int, int]]] = [[] for _ in range(PARTS)]

@@ -113,7 +113,7 @@ def find_shape(block: bytes, kind: FormatName, *, lines: int) -> Shape | None:
         and block.count(b"\t") == lines * frame.count(b"\t")
         and b"\\" not in block
         and len(block.translate(None, _CONTROL)) == len(block)
-        and (kind == "jsonl" or b"," not in block)
+        and (prefix or b"," not in block)
         and not _may_hold_blank(block, shape, lines)
         and not _has_long_line(block)
         and _is_utf8(block)
