@@ -119,13 +119,10 @@ class Submission:
         if self._limits.min_overlap <= 0 or not self._receipt.users:
             return
         for run in self._before.to_compare(self._receipt.sha256):
-            kept_list = self._held.kept(run.sha256)
-            if kept_list is None:
-                old, new, kept = run.users, self._receipt.users, None
-            else:
-                old, new, kept = self._count(kept_list, on_progress)
-                if run is self._before.last:
-                    self._run |= {"added": new - kept, "removed": old - kept, "kept": kept}
+            found = self._count(run.sha256, on_progress)
+            old, new, kept = found or (run.users, self._receipt.users, None)
+            if kept is not None and run is self._before.last:
+                self._run |= {"added": new - kept, "removed": old - kept, "kept": kept}
             self._heed(
                 judge_overlap(
                     self._before,
@@ -212,17 +209,23 @@ class Submission:
                 _log.warning("the outcome is not in the ledger: %s", trouble)
             raise
 
-    def _count(self, old_list: Path, on_progress: OnProgress) -> tuple[int, int, int]:
-        """Distinct users of an earlier list, of this one, and of both."""
+    def _count(self, sha256: str, on_progress: OnProgress) -> tuple[int, int, int | None] | None:
+        """Distinct users of an earlier list, of this one, and of both; None if that one is lost."""
         from pipeline.extract.ahead import read_ahead
         from pipeline.userlist.compare import iter_differences
         from pipeline.userlist.id_parts import IdParts
         from pipeline.userlist.read import ListReader
 
-        total = old_list.stat().st_size + self._receipt.bytes
+        kept_list = self._held.kept(sha256)
+        if kept_list is None:
+            return None
+        total = kept_list.stat().st_size + self._receipt.bytes
         done = 0
         with IdParts(self._ledger.folder) as old, IdParts(self._ledger.folder) as new:
-            for path, parts in ((old_list, old), (self._path, new)):
+            for path, parts, expected in (
+                (kept_list, old, sha256),
+                (self._path, new, self._receipt.sha256),
+            ):
                 reader = ListReader(path, allow_header=True)
                 for batch in read_ahead(reader.batches(), depth=2):
                     parts.add(batch.ids, batch.facts)
@@ -230,6 +233,14 @@ class Submission:
                         Progress(stage="compare", done=done + reader.file.bytes, total=total)
                     )
                 done += reader.file.bytes
+                if reader.file.sha256 != expected:
+                    if path == kept_list:
+                        return None
+                    raise InputError(
+                        "the list is not the one of its receipt",
+                        source=path,
+                        remedy="prepare the list again",
+                    )
             olds = news = kept = 0
             for one in iter_differences(old, new):
                 olds += one.old.height

@@ -189,7 +189,7 @@ class HeldTracker:
         self._ledger._artifacts.keep(list_path, sha256, owner=self._key)  # noqa: SLF001
 
     def kept(self, sha256: str) -> Path | None:
-        """The kept list with this hash, None when it is gone or no longer the same."""
+        """Where the list with this hash is, None when it is gone; who reads it proves the hash."""
         return self._ledger._artifacts.find(sha256)  # noqa: SLF001
 
     def prune(self) -> None:

@@ -118,13 +118,27 @@ def test_half_a_list_twice_is_still_half_a_list(tmp_path: Path) -> None:
         assert "shrinks from 100 to 50 users, 50 lines are repeats" in said
 
 
-def test_a_lost_copy_of_the_last_list_is_no_permission(tmp_path: Path) -> None:
+def test_a_lost_or_changed_copy_of_the_last_list_is_no_permission(tmp_path: Path) -> None:
     with night(tmp_path) as stage:
         path = first_night(stage)
-        (stage.state / "artifacts" / sha(path.read_bytes())).unlink()
+        kept = stage.state / "artifacts" / sha(path.read_bytes())
+        new = stage.write([*USERS, "new"])
 
-        said = refusal(stage.upload(stage.write([*USERS, "new"])))
-        assert "no longer kept" in said
+        kept.write_bytes(new.read_bytes())
+        assert "no longer kept" in refusal(stage.upload(new))
+        kept.unlink()
+        assert "no longer kept" in refusal(stage.upload(new))
+        assert isinstance(stage.upload(new, confirm=("overlap:0",)), UploadSummary)
+
+
+def test_a_list_that_is_not_the_one_of_its_receipt_is_refused(tmp_path: Path) -> None:
+    with night(tmp_path) as stage:
+        first_night(stage)
+        path = stage.write([*USERS, "new"])
+        path.write_bytes(path.read_bytes().replace(b"new", b"old"))
+
+        assert isinstance(stage.upload(path), InputError)
+        assert ["confirmed"] == stage.outcomes()
 
 
 def test_a_list_made_for_another_tracker_is_refused_whatever_is_confirmed(tmp_path: Path) -> None:

@@ -126,16 +126,6 @@ def test_a_kept_list_is_a_copy_of_its_own_for_the_owner_only(tmp_path: Path) -> 
         assert 0o600 == found.stat().st_mode & 0o777
 
 
-def test_a_kept_list_that_was_changed_is_as_good_as_lost(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "state") as ledger, ledger.hold("1-2", SERVICE) as held:
-        sha256 = keep(held, tmp_path, b"first", "confirmed")
-        (tmp_path / "state" / "artifacts" / sha256).write_bytes(b"ffirst")
-
-        assert held.kept(sha256) is None
-        keep(held, tmp_path, b"first", "confirmed")
-        assert held.kept(sha256) is not None
-
-
 def test_a_list_that_went_away_leaves_nothing_half_kept(tmp_path: Path) -> None:
     with Ledger(tmp_path / "state") as ledger, ledger.hold("1-2", SERVICE) as held:
         with pytest.raises(InputError, match="no such list"):
