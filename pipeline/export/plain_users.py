@@ -30,6 +30,11 @@ def _tags(*parts: str) -> re.Pattern[str]:
     return re.compile(_BLANK.join(parts))
 
 
+def _leaf(name: str) -> str:
+    """An element whose text is a group; for an empty tag the group is the empty text as well."""
+    return f"<{name}(?:>{_TEXT}</{name}>| ?/>)"
+
+
 _USER: Final = _tags(
     "",
     "<user>",
@@ -40,8 +45,9 @@ _USER: Final = _tags(
     "",
 )
 _BLOCK: Final = _tags(
-    "<recommendation>", f"<recommendation_type>{_TEXT}</recommendation_type>", "<results>", ""
+    "<recommendation>", f"<recommendation_type>{_TEXT}</recommendation_type>", "<results( ?/)?>", ""
 )
+_EMPTY_BLOCK_END: Final = _tags("</recommendation>", "")
 _BLOCK_END: Final = _tags(_END_OF_RESULTS, "</recommendation>", "")
 _USER_END: Final = _tags("</recommendations>", "</data>", r"\Z")
 # Group 5 holds leaves under any name, group 7 what is no result: `findall` would step over that.
@@ -49,10 +55,10 @@ _RESULT: Final = re.compile(
     _BLANK.join(
         (
             "<result>",
-            f"<id>{_TEXT}</id>",
-            f"<url>{_TEXT}</url>",
-            f"<title>{_TEXT}</title>",
-            f"<image_link>{_TEXT}</image_link>",
+            _leaf("id"),
+            _leaf("url"),
+            _leaf("title"),
+            _leaf("image_link"),
             f"((?:<([A-Za-z_][A-Za-z0-9_]*+)>[^<]*+</\\6>{_BLANK})*+)</result>",
             "",
         )
@@ -107,8 +113,11 @@ def _parse_user(text: str, names: set[str]) -> UserRecommendations:
     blocks: list[Block] = []
     while block := _BLOCK.match(text, position):
         start = block.end()
-        end = text.find(_END_OF_RESULTS, start)
-        closing = _BLOCK_END.match(text, end) if end >= 0 else None
+        if block[2]:
+            end, closing = start, _EMPTY_BLOCK_END.match(text, start)
+        else:
+            end = text.find(_END_OF_RESULTS, start)
+            closing = _BLOCK_END.match(text, end) if end >= 0 else None
         if closing is None:
             raise _NotPlainError
         kind = block[1]

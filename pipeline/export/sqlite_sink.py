@@ -26,7 +26,11 @@ class SqliteSink:
             for name in COLUMNS
         )
         with self._errors():
-            self._database = sqlite3.connect(file.path, isolation_level=None)
+            self._database = sqlite3.connect(
+                file.path,
+                isolation_level=None,
+                check_same_thread=False,  # one thread feeds, another closes, never both at once
+            )
         with self._errors():
             self._database.execute("PRAGMA journal_mode = OFF")
             self._database.execute("PRAGMA synchronous = OFF")
@@ -57,7 +61,7 @@ class SqliteSink:
             yield
         except sqlite3.Error as error:
             raise MachineError(
-                f"cannot write: {error.sqlite_errorname}",
+                f"cannot write: {getattr(error, 'sqlite_errorname', type(error).__name__)}",
                 source=self._target,
                 remedy="free disk space or choose another folder",
             ) from error

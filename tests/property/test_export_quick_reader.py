@@ -48,6 +48,8 @@ class Writer:
         value = self.draw.choice(self.values)
         if self.chance():
             return self.draw.choice([f"<{name}/>", f"<{name} a='1'>{value}</{name}>", ""])
+        if not value:
+            return self.draw.choice([f"<{name}></{name}>", f"<{name}/>", f"<{name} />"])
         return f"<{name}>{value}</{name}>"
 
     def gap(self) -> str:
@@ -67,7 +69,8 @@ class Writer:
 
     def block(self) -> str:
         results = [self.result() for _ in range(self.draw.choice([0, 1, 2]))]
-        body = self.wrap("results", *results) if results or self.chance() else "<results></results>"
+        empty = self.draw.choice(["<results></results>", "<results/>", "<results />"])
+        body = self.wrap("results", *results) if results or self.chance() else empty
         return self.wrap("recommendation", self.leaf("recommendation_type"), body)
 
     def user(self) -> str:
