@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -14,7 +15,7 @@ from pipeline.audience.rules import NULL_WORDS, AudienceRules
 from pipeline.audience.window import activity_window, parse_as_of
 from pipeline.engine.memory import default_memory
 from pipeline.engine.polars_engine import PolarsEngine
-from pipeline.errors import InputError
+from pipeline.errors import ConfigurationError, InputError
 from pipeline.extract.ahead import read_ahead
 from pipeline.extract.batch import Reject, Wanted
 from pipeline.extract.places import Place, resolve_places
@@ -58,6 +59,8 @@ class Preparation:
             if settings.memory is None
             else parse_size(settings.memory, option="--memory")
         )
+        inputs = [place.path for place in (*self._places, *self._suppress)]
+        _refuse_overwriting(inputs, [output, receipt_path(output), settings.rejects])
         rules = AudienceRules(
             window=window,
             flagged=settings.active_when is not None,
@@ -156,7 +159,7 @@ class Preparation:
             self._writer.write(users["id"])
             written = self._writer.users - before
             if written:
-                self._oldest = users["time"][written - 1]
+                self._oldest = _moment(users["time"][written - 1])
             on_progress(
                 Progress(stage="write", done=self._writer.users, total=order.users, unit="users")
             )
@@ -242,11 +245,10 @@ class Preparation:
             keep_values=settings.reject_values,
             timezone=settings.timezone,
             time_unit=settings.time_unit,
-            delimiter=settings.delimiter,
+            delimiter=(settings.delimiter or "").replace("\\t", "\t") or None,
             quote=settings.quote,
-            escape=settings.escape,
             encoding=settings.encoding,
-            columns=settings.columns,
+            columns=tuple(name for one in settings.columns for name in one.split(",")),
             allow_truncated=settings.allow_truncated,
             input_format=settings.input_format,
             now_us=self._now_us,
@@ -277,3 +279,26 @@ def _unpacked_size(place: Place) -> int:
     if place.size is None:
         return 2**32
     return place.size * (6 if place.path.endswith((".gz", ".zst", ".parquet")) else 1)
+
+
+def _moment(microseconds: int | None) -> datetime | None:
+    return (
+        None
+        if microseconds is None
+        else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    )
+
+
+def _refuse_overwriting(inputs: Sequence[str], outputs: Sequence[Path | None]) -> None:
+    """No output may be an input, nor another output."""
+    taken = {os.path.realpath(name) for name in inputs}
+    for path in outputs:
+        if path is None:
+            continue
+        if os.path.realpath(path) in taken:
+            raise ConfigurationError(
+                "the output would overwrite another file of this run",
+                source=path,
+                remedy="name another output",
+            )
+        taken.add(os.path.realpath(path))

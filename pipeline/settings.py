@@ -5,6 +5,7 @@ The attribute docstrings are the help texts of the command line: one list for bo
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +72,8 @@ def parse_size(text: str | int, *, option: str) -> int:
                 )
             factor = _SIZE_UNITS[unit]
         value = int(float(number) * factor) if "." in number else int(number) * factor
-    if value <= 0:
-        raise ConfigurationError("must be more than zero", source=option, actual=value)
+    if not 0 < value < 2**62:
+        raise ConfigurationError("must be more than zero, and a size", source=option)
     return value
 
 
@@ -183,8 +184,6 @@ class PrepareSettings:
     """Field delimiter of CSV. Default: a comma, a tab for .tsv."""
     quote: str = '"'
     """Quote character of CSV; empty when quotes mean nothing."""
-    escape: str | None = None
-    """Character that escapes quotes in CSV, such as a backslash. Default: quotes are doubled."""
     encoding: str | None = None
     """Encoding of CSV and JSONL: cp1250, utf-16. Default: UTF-8."""
     columns: tuple[str, ...] = ()
@@ -217,14 +216,29 @@ class PrepareSettings:
     """Folder for work on disk. Default: the folder of the list."""
 
     def __post_init__(self) -> None:
+        for name in ("suppress", "columns", "null_words", "id_rules"):
+            value = getattr(self, name)  # one word is one word, not its letters
+            if isinstance(value, str | os.PathLike):
+                object.__setattr__(self, name, (value,))
+        for name, known in (
+            ("format", ("jsonl", "csv")),
+            ("on_overflow", ("fail", "keep-recent")),
+            ("time_unit", (None, "s", "ms", "us", "ns")),
+            ("input_format", (None, "csv", "jsonl", "parquet", "arrow")),
+        ):
+            if getattr(self, name) not in known:
+                raise ConfigurationError(
+                    f"not one of {', '.join(str(one) for one in known if one)}",
+                    source="--" + name.replace("_", "-"),
+                    actual=str(getattr(self, name)),
+                )
         parse_size(self.max_bytes, option="--max-bytes")
         if self.memory is not None:
             parse_size(self.memory, option="--memory")
         parse_share(self.max_rejects, option="--max-rejects")
         for option, text, most in (
-            ("--delimiter", self.delimiter or ",", 1),
+            ("--delimiter", (self.delimiter or ",").replace("\\t", "\t"), 1),
             ("--quote", self.quote, 1),
-            ("--escape", self.escape or "\\", 1),
         ):
             if len(text) > most or not text.isascii() or text in ("\n", "\r"):
                 raise ConfigurationError(

@@ -102,7 +102,7 @@ def classify(rows: Any, rules: AudienceRules, shape: RowShape = ANY_SHAPE) -> An
         steps.append(("null id", ident.is_null()))
     if not (shape.plain and shape.shortest > 0):
         steps.append(("empty id", ident.str.contains(_BLANK)))
-    if shape.shortest <= max(map(len, rules.null_words), default=0):
+    if shape.shortest <= max((len(word.encode()) for word in rules.null_words), default=0):
         steps.append(("null word as id", ident.is_in(list(rules.null_words))))
     if not shape.plain:
         steps.append(("control character in id", ident.str.contains(_CONTROL)))

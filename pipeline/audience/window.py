@@ -97,6 +97,8 @@ def parse_as_of(text: str | None, *, now: datetime, timezone: str) -> datetime:
         else:
             moment = datetime.fromisoformat(text)
             moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        if not 1970 <= moment.year <= 9000:
+            raise ValueError("year")
         return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(

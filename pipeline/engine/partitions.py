@@ -7,10 +7,11 @@ A part is read back whole, so the memory for it is about (all rows) / `count`.
 
 from __future__ import annotations
 
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -109,6 +110,7 @@ class PartitionStore:
                 self._writers[part][1].write_table(table)
 
     def _open(self, schema: pa.Schema) -> None:
+        _allow_files(self.count)
         with machine_errors(self._folder, "make a temporary folder"):
             made = tempfile.mkdtemp(prefix=f".batchpub-{self._name}-", dir=self._folder)
             self._spill = Path(made)
@@ -138,6 +140,16 @@ class PartitionStore:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _allow_files(count: int) -> None:
+    """Raise the soft limit of open files where it would not do; some systems start with 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * count + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _part_of(count: int) -> pl.Expr:

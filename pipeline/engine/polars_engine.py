@@ -109,7 +109,7 @@ class PolarsEngine:
             frame = pl.DataFrame({"id": _series(batch.ids, pl.String)})
             frame, _ = self._id_rules.apply(frame, RowShape(), count=False)
             frame = frame.select("id").drop_nulls().unique()
-            ids += frame.height
+            ids += frame.filter(pl.col("id").str.contains(r"[^\s\u{200b}\u{2060}\u{feff}]")).height
             self._suppressed.add(frame)
         return ids, unusable
 
@@ -119,8 +119,8 @@ class PolarsEngine:
         rows = len(batch.ids)
         counts.rows += rows + len(batch.rejects)
         counts.places[batch.place] = counts.places.get(batch.place, 0) + rows + len(batch.rejects)
-        self._refuse(batch.place, batch.rejects)
         if not rows:
+            self._refuse(batch.place, batch.rejects)
             return
         frame = _frame(batch)
         frame, shape = self._id_rules.apply(frame, _shape(batch.ids, frame["time"]))
@@ -128,10 +128,13 @@ class PolarsEngine:
         wanted = frame.filter(pl.col("reason") == _CANDIDATE).select(self._columns)
         counts.candidates += wanted.height
         self._candidates.add(wanted)
+        refused = list(batch.rejects)
         if wanted.height < rows:
-            self._count_unwanted(batch, frame)
+            refused += self._unwanted(batch, frame)
+        self._refuse(batch.place, refused)
 
-    def _count_unwanted(self, batch: ExtractBatch, frame: pl.DataFrame) -> None:
+    def _unwanted(self, batch: ExtractBatch, frame: pl.DataFrame) -> list[Reject]:
+        """Count dropped rows, and give back those that are refused."""
         refused: list[int] = []
         reasons = frame["reason"]
         for code, count in reasons.value_counts(name="n").iter_rows():
@@ -142,9 +145,10 @@ class PolarsEngine:
                 self.counts.dropped[name] += count
             else:
                 refused.append(code)
-        if refused:
-            values = frame["id"] if self._keep_values else None
-            self._refuse(batch.place, list(_named_rows(batch, reasons, refused, values)))
+        if not refused:
+            return []
+        values = frame["id"] if self._keep_values else None
+        return list(_named_rows(batch, reasons, refused, values))
 
     def _refuse(self, place: Place, rejects: Sequence[Reject]) -> None:
         if rejects:
@@ -171,7 +175,7 @@ class PolarsEngine:
                 kept = users.join(suppressed.unique(), on="id", how="anti")
                 self.counts.suppressed_users += users.height - kept.height
                 users = kept
-            found.add(users.select("id", "time"))
+            found.add(users.select("id", pl.col("time").cast(pl.Int64)))
         self.counts.changed_ids = dict(self._id_rules.changed)
         self.counts.merged_ids = dict(self._id_rules.merged)
         return found

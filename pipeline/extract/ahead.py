@@ -45,4 +45,4 @@ def read_ahead(items: Iterator[T], *, depth: int) -> Iterator[T]:
             yield item  # type: ignore[misc]
     finally:
         stopped.set()
-        thread.join()
+        thread.join(1.0)  # it may be blocked in a read that never ends; it is a daemon

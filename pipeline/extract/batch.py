@@ -50,7 +50,6 @@ class Wanted:
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
     delimiter: str | None = None
     quote: str = '"'
-    escape: str | None = None
     encoding: str | None = None
     columns: tuple[str, ...] = ()
     allow_truncated: bool = False
@@ -70,6 +69,7 @@ class ExtractBatch:
 
     place: Place
     id_column: str
+    active_column: str | None = None
     ids: pa.Array
     times: pa.Array | None
     flags: pa.Array | None = None

@@ -40,7 +40,7 @@ def read_csv(place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
     """
     delimiter = wanted.delimiter or ("\t" if _is_tsv(place.path) else ",")
     check = None
-    if wanted.quote and not wanted.escape:  # a backslash before a quote changes what it means
+    if wanted.quote:
         check = QuoteCheck(quote=wanted.quote, delimiter=delimiter, source=place)
     stream = open_stream(place, on_block=check.feed if check else None, encoding=wanted.encoding)
     try:
@@ -131,7 +131,6 @@ class _Reader:
             io.StringIO(text, newline=""),
             delimiter=self._delimiter,
             quotechar=self._wanted.quote or None,
-            escapechar=self._wanted.escape,
             quoting=quoting,
         )
         try:
@@ -151,7 +150,6 @@ class _Reader:
                 parse_options=pacsv.ParseOptions(
                     delimiter=self._delimiter,
                     quote_char=self._wanted.quote or False,
-                    escape_char=self._wanted.escape or False,
                     newlines_in_values=True,
                     invalid_row_handler=self._on_ragged,
                 ),

@@ -27,34 +27,45 @@ def id_text(column: pa.Array, *, source: object) -> Marked:
     Raises:
         InputError: the type cannot hold ids (a boolean, a time, a nested value).
     """
+    if isinstance(column, pa.ExtensionArray) and column.type.extension_name == "arrow.uuid":
+        return _uuids(column.storage)
+    column = _plain(column)
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        return id_text(column.dictionary_decode(), source=source)
-    if isinstance(column, pa.ExtensionArray):
-        if kind.extension_name == "arrow.uuid":
-            return _uuids(column.storage)
-        return id_text(column.storage, source=source)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        try:
+            column.validate(full=True)  # a file can call any bytes text
+        except pa.ArrowInvalid:
+            return _utf8(column.cast(pa.large_binary()))
         return column, None, ""
-    if pa.types.is_string_view(kind):
-        return column.cast(pa.large_string()), None, ""
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return _utf8(column)
-    if pa.types.is_fixed_size_binary(kind):
-        return _utf8(column.cast(pa.binary()))
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(kind) or pa.types.is_null(kind):
         return column.cast(pa.string()), None, ""
     if pa.types.is_decimal(kind):
         return _whole_decimals(column)
     if pa.types.is_floating(kind):
         return _whole_floats(column)
-    if pa.types.is_null(kind):
-        return pa.nulls(len(column), pa.string()), None, ""
     raise InputError(
         f"a column of type {kind} holds no user ids",
         source=source,
         remedy="name another column with --id-column",
     )
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """The same values in the type of their family that every kernel knows."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.dictionary_decode())
+    if isinstance(column, pa.ExtensionArray):
+        return _plain(column.storage)
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.large_string())
+    if pa.types.is_binary_view(kind) or pa.types.is_fixed_size_binary(kind):
+        return column.cast(pa.large_binary())
+    if pa.types.is_decimal(kind) and kind.bit_width < 128:
+        return column.cast(pa.decimal128(kind.precision, kind.scale))
+    return column
 
 
 def _utf8(column: pa.Array) -> Marked:
@@ -80,6 +91,8 @@ def _whole_floats(column: pa.Array) -> Marked:
     limit = 2.0 ** _EXACT_BITS[column.type.bit_width]
     column = column.cast(pa.float64())
     whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), limit))
+    negative_zero = pc.less(pc.divide(1.0, pc.if_else(pc.equal(column, 0.0), column, 1.0)), 0.0)
+    whole = pc.and_(whole, pc.invert(negative_zero))
     lossy = pc.fill_null(pc.invert(whole), False)
     text = pc.if_else(lossy, None, column).cast(pa.int64()).cast(pa.string())
     return text, (lossy if pc.any(lossy).as_py() else None), LOSSY_NUMBER

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import orjson
@@ -102,8 +102,13 @@ class _Reader:
         objects = self._together([line for _, line in numbered])
         rows = [row for row, _ in numbered]
         if objects is None:
-            rows, objects = self._one_by_one(numbered, rejects)
+            rows, objects = self._one_by_one(numbered, rejects, ())
         picked = self._pick(objects)
+        names = {name.rpartition(".")[2] for name in picked.names}
+        keys = [orjson.dumps(name) for name in names]
+        if any(line.count(key) > 1 for key in keys for _, line in numbered):
+            rejects.clear()  # perhaps a key twice in one object: look at each line for those
+            rows, objects = self._one_by_one(numbered, rejects, names)
         ids: list[str | None] = []
         kept: list[int] = []
         for at, found in enumerate(_values(objects, picked.names[0])):
@@ -152,19 +157,14 @@ class _Reader:
             return None
         if not all(type(one) is dict for one in objects):
             return None
-        columns = self._wanted.id_column if self._picked is None else self._picked.names[0]
-        if columns is not None:
-            name = b'"' + columns.rpartition(".")[2].encode() + b'"'
-            if sum(line.count(name) for line in lines) > len(lines):
-                return None  # perhaps a key twice in one object
         return objects
 
     def _one_by_one(
-        self, numbered: list[tuple[int, bytes]], rejects: list[Reject]
+        self, numbered: list[tuple[int, bytes]], rejects: list[Reject], names: Collection[str]
     ) -> tuple[list[int], list[dict[str, Any]]]:
         rows, objects = [], []
         for row, line in numbered:
-            reason, found = _read_line(line)
+            reason, found = _read_line(line, names)
             if reason is None:
                 rows.append(row)
                 objects.append(found)
@@ -179,8 +179,8 @@ class _Reader:
         return text[:200]
 
 
-def _read_line(line: bytes) -> tuple[str | None, dict[str, Any]]:
-    """Why a line is refused (None when it is not), and its object."""
+def _read_line(line: bytes, names: Collection[str]) -> tuple[str | None, dict[str, Any]]:
+    """Why a line is refused (None when it is not), and its object; no key of `names` twice."""
     try:
         text = line.decode()
     except UnicodeDecodeError:
@@ -190,7 +190,9 @@ def _read_line(line: bytes) -> tuple[str | None, dict[str, Any]]:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         nonlocal repeated
         made = dict(found)
-        repeated |= len(made) != len(found)
+        if len(made) != len(found):
+            keys = [key for key, _ in found]
+            repeated |= any(keys.count(name) > 1 for name in names)
         return made
 
     try:
@@ -209,7 +211,7 @@ def _read_line(line: bytes) -> tuple[str | None, dict[str, Any]]:
 
 
 def _whole(line: bytes) -> bool:
-    return _read_line(line.strip())[0] != NOT_JSON
+    return _read_line(line.strip(), ())[0] not in (NOT_JSON, INVALID_UTF8)
 
 
 def _paths(found: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -236,7 +238,10 @@ def _text_column(values: list[Any]) -> pa.Array:
     if kinds <= {str}:
         return pa.array(values, pa.large_string())
     if kinds in ({int}, {float}):
-        return pa.array(values)
+        try:
+            return pa.array(values)
+        except OverflowError:  # an integer that no time is
+            pass
     return pa.array([_plain_text(value) for value in values], pa.large_string())
 
 

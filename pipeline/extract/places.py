@@ -59,7 +59,7 @@ def resolve_places(names: Iterable[str | os.PathLike[str]]) -> list[Place]:
             places += _folder(name)
         elif not os.path.lexists(name) and glob.has_magic(name):
             found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - keeps the spelling
-            found = [one for one in found if Path(one).is_file()]
+            found = [one for one in found if Path(one).is_file() and not _is_marker(one)]
             if not found:
                 raise InputError("no file matches", source=name, remedy="check the pattern")
             places += [_file(one) for one in found]
@@ -84,13 +84,19 @@ def _folder(name: str) -> list[Place]:
             found += [
                 os.path.join(folder, one)  # noqa: PTH118 - keeps the spelling
                 for one in sorted(files)
-                if not one.startswith((".", "_")) and not one.endswith(_SKIPPED_SUFFIXES)
+                if not _is_marker(one)
             ]
     except OSError as error:
         raise _unreadable(error, name) from error
     if not found:
         raise InputError("the folder holds no files", source=name)
     return [_file(one) for one in sorted(found)]
+
+
+def _is_marker(name: str) -> bool:
+    """Files that tools write beside their data: ``_SUCCESS``, checksums, hidden ones."""
+    plain = Path(name).name
+    return plain.startswith((".", "_")) or plain.endswith(_SKIPPED_SUFFIXES)
 
 
 def _raise(error: OSError) -> None:
@@ -271,6 +277,8 @@ def _decoder(encoding: str | None) -> codecs.IncrementalDecoder | None:
         found = codecs.lookup(encoding)
     except LookupError as error:
         raise ConfigurationError(f"unknown encoding: {encoding!r}", source="--encoding") from error
+    if not getattr(found, "_is_text_encoding", True):
+        raise ConfigurationError(f"not a text encoding: {encoding!r}", source="--encoding")
     if found.name == "utf-8":
         return None
     return found.incrementaldecoder()

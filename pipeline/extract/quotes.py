@@ -66,8 +66,7 @@ class QuoteCheck:
             raise InputError(
                 "a quoted field goes on behind its closing quote",
                 source=self._source,
-                remedy="double the quotes inside quoted fields, or say --escape '\\'"
-                " if backslashes escape them",
+                remedy="write the file with doubled quotes inside quoted fields",
             ) from error
 
 

@@ -17,7 +17,7 @@ _MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\xff\xff\xff\xff
 
 
 def read_extracts(places: Sequence[Place], wanted: Wanted) -> Iterator[ExtractBatch]:
-    """Batches of every place, in the order given; the id column found first holds for all.
+    """Batches of every place, in the order given; the columns found first hold for all.
 
     Raises:
         ConfigurationError: a column is not there.
@@ -27,6 +27,8 @@ def read_extracts(places: Sequence[Place], wanted: Wanted) -> Iterator[ExtractBa
         for batch in _reader(place, wanted)(place, wanted):
             if wanted.id_column is None:
                 wanted = replace(wanted, id_column=batch.id_column)
+            if wanted.active != "no" and wanted.active_column is None:
+                wanted = replace(wanted, active_column=batch.active_column)
             yield batch
 
 

@@ -56,6 +56,7 @@ def good_rows(
     return ExtractBatch(
         place=place,
         id_column=picked.names[0],
+        active_column=picked.names[1] if picked.has_times else None,
         ids=ids,
         times=moments,
         flags=flags,

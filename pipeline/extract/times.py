@@ -24,13 +24,15 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 _PER_SECOND: Final[dict[TimeUnit, int]] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _YEAR_1990_S: Final = 631_152_000
 _DAY_US: Final = 86_400_000_000
+# The years 1 to 9998: what Python's calendar holds, with room for any zone.
+_CALENDAR_S: Final = (-62_135_510_400, 253_370_764_799)
 
 # Words for "never" that dumps write into a time column.
 BLANK_WORDS: Final = ("NULL", "null", "Null", r"\N", "None", "NaT", "nan", "NaN", "N/A", "#N/A")
 _TEXT: Final = (
     r"^(?<date>\d{4}-\d{2}-\d{2})"
     r"(?:[T ](?<hour>\d{2})(?::(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<part>\d{1,12}))?)?)?"
-    r"\s?(?<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?$"
+    r"\s?(?<zone>Z|z|UTC|GMT|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?$"
 )
 _EPOCH: Final = r"^\d{9,19}$|^\d{9,19}\.\d{1,9}$"
 _COMPACT_DATE: Final = r"^\d{8}$"
@@ -53,7 +55,8 @@ class TimeReader:
     ) -> None:
         try:
             ZoneInfo(timezone)
-        except (KeyError, ValueError, OSError) as error:
+            pl.Series([None], dtype=pl.Datetime("us")).dt.replace_time_zone(timezone)
+        except (KeyError, ValueError, OSError, pl.exceptions.PolarsError) as error:
             raise ConfigurationError(
                 f"unknown time zone: {timezone!r}",
                 source="--timezone",
@@ -68,9 +71,12 @@ class TimeReader:
         Raises:
             InputError: the type cannot hold times, or the unit of epoch numbers is ambiguous.
         """
+        return _bounded(*self._read(column))
+
+    def _read(self, column: pa.Array) -> Read:
         kind = column.type
         if pa.types.is_dictionary(kind):
-            return self.read(column.dictionary_decode())
+            return self._read(column.dictionary_decode())
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             column = column.cast(pa.string(), safe=False)  # a bad byte makes a bad time
             return self._text(column)
@@ -83,7 +89,9 @@ class TimeReader:
         if pa.types.is_date(kind):
             return self._typed(column.cast(pa.timestamp("ms")))
         if pa.types.is_integer(kind):
-            return self._numbers(pl.Series(column.cast(pa.int64(), safe=False)))
+            if kind == pa.uint64():
+                column = pc.if_else(pc.greater(column, 2**63 - 1), None, column)
+            return self._numbers(pl.Series(column.cast(pa.int64())))
         if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             return self._numbers(pl.Series(column.cast(pa.float64(), safe=False)))
         if pa.types.is_null(kind):
@@ -95,16 +103,15 @@ class TimeReader:
         )
 
     def _typed(self, column: pa.Array) -> Read:
-        if column.type.unit == "ns":  # sub-microsecond parts never decide anything: floor
+        unit, zoned = column.type.unit, column.type.tz is not None
+        column = column.view(pa.timestamp(unit))
+        column, bad = _in_calendar(column, unit)
+        if unit == "ns":  # sub-microsecond parts never decide anything: floor
             column = pc.floor_temporal(column, unit="microsecond")
-        zoned = column.type.tz is not None
-        try:
-            column = column.cast(pa.timestamp("us", column.type.tz))
-        except pa.ArrowInvalid:  # further from 1970 than microseconds reach
-            column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+        column = column.cast(NAIVE_TIME)
         if zoned:
-            return column.cast(UTC_TIME), None
-        return _arrow(self._localize(pl.Series(column))), None
+            return column.view(UTC_TIME), bad
+        return _arrow(self._localize(pl.Series(column))), bad
 
     def _localize(self, naive: pl.Series) -> pl.Series:
         if self._timezone == "UTC":
@@ -216,6 +223,26 @@ class TimeReader:
             source=self._source,
             remedy="say --time-unit s, ms, us or ns, or name another --active-column",
         )
+
+
+def _in_calendar(column: pa.Array, unit: TimeUnit) -> Read:
+    """Times with those outside the years 1 to 9998 made null, and a mask of these."""
+    ints = column.view(pa.int64())
+    bounds = pc.min_max(ints).as_py()
+    low, high = (bound * _PER_SECOND[unit] for bound in _CALENDAR_S)
+    if bounds["min"] is None or (bounds["min"] >= low and bounds["max"] <= high):
+        return column, None
+    outside = pc.less(ints, max(low, -(2**63)))
+    outside = pc.or_(outside, pc.greater(ints, min(high, 2**63 - 1)))
+    outside = pc.fill_null(outside, False)
+    return pc.if_else(outside, None, column), outside
+
+
+def _bounded(times: pa.Array, bad: pa.Array | None) -> Read:
+    times, outside = _in_calendar(times, "us")
+    if outside is None:
+        return times, bad
+    return times, outside if bad is None else pc.or_(bad, outside)
 
 
 def _number(value: Any) -> float:

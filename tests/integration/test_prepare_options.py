@@ -171,6 +171,70 @@ def test_the_id_column_found_first_holds_for_all_extracts(tmp_path: Path) -> Non
         pipeline.prepare([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "list")
 
 
+def test_the_activity_column_found_first_holds_for_all_extracts(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,last_active\nu1,2026-11-01\n")
+    (tmp_path / "b.csv").write_text("id,updated_at\nu2,2026-11-01\n")
+    with pytest.raises(pipeline.ConfigurationError, match="no column 'last_active'"):
+        pipeline.prepare([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "list")
+
+
+@pytest.mark.parametrize("taken", ["x.csv", "gone.csv", "list", "list.receipt.json"])
+def test_no_output_overwrites_another_file_of_the_run(tmp_path: Path, taken: str) -> None:
+    (tmp_path / "gone.csv").write_text("id\nu1\n")
+    with pytest.raises(pipeline.ConfigurationError, match="overwrite"):
+        prepare(tmp_path, suppress=(tmp_path / "gone.csv",), rejects=tmp_path / taken)
+
+    assert {"x.csv", "gone.csv"} == {one.name for one in tmp_path.iterdir()}
+
+
+def test_one_word_is_a_word_and_not_its_letters(tmp_path: Path) -> None:
+    prepare(tmp_path, HEAD + "NIX,2026-11-01,\nNULL,2026-11-02,\n", null_words="NIX")
+
+    assert ["NULL"] == users(tmp_path)
+
+
+def test_null_words_of_any_alphabet(tmp_path: Path) -> None:
+    prepare(tmp_path, HEAD + "žádný,2026-11-01,\nuuuuuuuuuuu,2026-11-02,\n", null_words=("žádný",))
+
+    assert ["uuuuuuuuuuu"] == users(tmp_path)
+
+
+def test_times_that_no_calendar_holds_only_lose_their_place(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,last_seen\nu1,253402300800\nu2,1766448000\n")
+    pipeline.prepare(tmp_path / "x.csv", tmp_path / "list", all_users=True, time_unit="s")
+
+    assert ["u2", "u1"] == users(tmp_path)
+
+
+def test_a_stop_while_the_input_is_idle_ends_the_run(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "pipeline",
+            "prepare",
+            "-",
+            "-o",
+            tmp_path / "list",
+            "--as-of=2026-11-23",
+        ],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(b"id,last_seen\n")
+    process.stdin.flush()
+    while not list(tmp_path.iterdir()):
+        assert process.poll() is None
+    process.terminate()
+    try:
+        assert 143 == process.wait(20)
+    finally:
+        process.kill()
+        process.communicate()
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_folders_globs_and_partitions_in_folder_names(tmp_path: Path) -> None:
     for day in ("2026-11-01", "2020-01-01"):
         folder = tmp_path / "dump" / f"last_seen={day}"

@@ -141,6 +141,19 @@ def test_a_cut_last_line_is_refused_and_a_whole_one_without_its_end_is_not(tmp_p
     assert [(1, "a"), (2, "b")] == read(tmp_path, b'{"id":"a"}\n{"id":"b"}')[0]
 
 
+def test_a_repeated_key_is_found_whatever_the_other_lines_hold(tmp_path: Path) -> None:
+    data = b'{"user_id":"a","user_id":"b"}\n{"x":1}\n{"user_id":"c","x":1,"x":2}\n{"x":\n'
+    ids, rejects = read(tmp_path, data[:-6], id_column=None)
+
+    assert [(2, None), (3, "c")] == ids
+    assert [(1, "a key twice in one object")] == rejects
+
+
+def test_a_cut_inside_a_character_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the last line is cut"):
+        read(tmp_path, b'{"id":"a"}\n{"id":"\xc5')
+
+
 def test_nested_columns_and_missing_ones(tmp_path: Path) -> None:
     data = b'{"user":{"id":"a"}}\n{"user":null}\n'
     assert [(1, "a"), (2, None)] == read(tmp_path, data, id_column="user.id")[0]

@@ -51,6 +51,10 @@ def read(column: pa.Array, *, zone: str = "UTC", unit: str | None = None) -> lis
         (r"\N", None),
         ("0000-00-00", None),
         ("0000-00-00 00:00:00", None),
+        ("9999-12-31", "bad"),
+        ("2026-08-01T10:00:00+99:99", "bad"),
+        ("2026-08-01T10:00:00+24:00", "bad"),
+        ("2026-08-01T10:00:00+00:60", "bad"),
         ("2026-02-29", "bad"),
         ("2026-13-01", "bad"),
         ("2026-08-01T24:00:00", "bad"),
@@ -109,6 +113,12 @@ def test_the_hour_that_spring_skips_and_the_one_autumn_repeats() -> None:
         (
             pa.array([datetime(2026, 8, 1, tzinfo=timezone(timedelta(hours=2)))]),
             [datetime(2026, 7, 31, 22, tzinfo=UTC)],
+        ),
+        (pa.array([2305844802704893952], pa.timestamp("ms")), ["bad"]),
+        (pa.array([2**63 - 1, 0], pa.timestamp("us")), ["bad", datetime(1970, 1, 1, tzinfo=UTC)]),
+        (
+            pa.array([1_000], pa.timestamp("ns", "Z")),
+            [datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC)],
         ),
         (pa.array([None, None]), [None, None]),
         (pa.array([b"2026-08-01", b"\xff"]), [datetime(2026, 8, 1, tzinfo=UTC), "bad"]),
