@@ -195,6 +195,9 @@ def test_a_flaw_is_found_and_told(tmp_path: Path, data: bytes, problem: str) -> 
 
     assert 1 == sum(found.problems.values())
     assert next(iter(found.problems)).startswith(problem)
+    assert [data[: data.find(b"\x80")].count(b"\n") + 1 if b"\x80" in data else 1] == [
+        number for number, _ in found.first_problems
+    ]
     lines = check_lines(found)
     assert lines[0].endswith("must not be sent")
     assert problem in str(error_line(found))
