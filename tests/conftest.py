@@ -1,10 +1,17 @@
-"""What every test has: a state directory of its own, so that none meets another's uploads."""
+"""What every test has: a state directory of its own, so that none meets another's uploads.
+
+Hypothesis runs without deadlines: a busy machine is no failure.
+"""
 
 from __future__ import annotations
 
 import secrets
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("batchpub", deadline=None)
+hypothesis.settings.load_profile("batchpub")
 
 
 @pytest.fixture(autouse=True)
