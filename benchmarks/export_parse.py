@@ -182,7 +182,7 @@ def elementtree_dom(path: Path, folder: Path) -> None:
 
 def xmllint_stream(path: Path, _folder: Path) -> None:
     """xmllint reads and checks, and writes nothing: a limit, not a contestant."""
-    subprocess.run(["xmllint", "--stream", "--noout", str(path)], check=True)  # noqa: S607
+    subprocess.run(["xmllint", "--stream", "--noout", str(path)], check=True)
 
 
 WAYS: dict[str, Callable[[Path, Path], None]] = {
