@@ -53,7 +53,7 @@ def kill_and_repeat(folder: Path, shares: list[float]) -> list[str]:
 
 
 def test_wherever_an_upload_is_killed_memory_covers_the_remote_list(tmp_path: Path) -> None:
-    found = kill_and_repeat(tmp_path, [number / 24 for number in range(24)])
+    found = kill_and_repeat(tmp_path, [number / 16 for number in range(16)])
 
     assert {"confirmed", "uncertain"} <= set(found)
 
@@ -74,7 +74,7 @@ def test_a_first_upload_that_is_killed_is_no_permission_for_the_next(tmp_path: P
     other.mkdir()
     with night(other) as stage:
         path = stage.write(USERS)
-        for share in (0.2, 0.4, 0.6, 0.75):
+        for share in (0.4, 0.7):
             stage.upload_apart(path, confirm=["first:200"], kill_at=int(share * events))
             stage.check_that_memory_covers_the_remote_list()
             another = stage.upload_apart(stage.write(USERS[:190], minutes=2))
