@@ -7,11 +7,12 @@ from typing import Final, TypeAlias
 
 from pipeline.cli.summary import count, duration
 from pipeline.errors import BatchpubError
-from pipeline.records import CheckSummary, Finding, KnownMatch, ListComparison
+from pipeline.records import CheckSummary, Finding, IdShapes, KnownMatch, ListComparison
 
 __all__ = ["check_lines", "error_line"]
 
 _WIDTH: Final = 80
+_WORTH_TELLING: Final = 0.1  # percent of the ids
 _Row: TypeAlias = tuple[str, str, str]
 _RECEIPTS: Final = {
     "true": "true of this list",
@@ -109,7 +110,8 @@ def _known(match: KnownMatch, unmatched_file: str | None) -> list[str]:
 
 
 def _against(done: ListComparison, source: str) -> list[str]:
-    drift = [(f"  {what}", share) for what, share in done.drift_percent.items() if share]
+    moved = done.drift_percent.items()
+    drift = [(f"  {what}", share) for what, share in moved if share >= _WORTH_TELLING]
     return [
         "",
         f"  against {source}",
@@ -129,16 +131,17 @@ def _against(done: ListComparison, source: str) -> list[str]:
 
 
 def _beginnings(done: ListComparison) -> Iterable[_Row]:
-    """Common prefixes whose number changed most, when any did."""
-    old, new = done.old_shapes.prefixes, done.new_shapes.prefixes
-    moved = sorted(old.keys() | new.keys(), key=lambda one: (-abs(_change(one, old, new)), one))
-    for one in moved[:3]:
-        if _change(one, old, new):
-            yield f"    {one}…", "", f"{old.get(one, 0):,} → {new.get(one, 0):,}"
+    """Common prefixes whose share changed most, when any did."""
+    old, new = _shares(done.old_shapes), _shares(done.new_shapes)
+    change = {one: new.get(one, 0.0) - old.get(one, 0.0) for one in old.keys() | new.keys()}
+    for one in sorted(change, key=lambda one: (-abs(change[one]), one))[:3]:
+        if abs(change[one]) >= _WORTH_TELLING:
+            share = f"{_percent(old.get(one, 0.0))} → {_percent(new.get(one, 0.0))}"
+            yield f"    {one}…", "", share
 
 
-def _change(prefix: str, old: Mapping[str, int], new: Mapping[str, int]) -> int:
-    return new.get(prefix, 0) - old.get(prefix, 0)
+def _shares(shapes: IdShapes) -> dict[str, float]:
+    return {one: 100 * number / shapes.ids for one, number in shapes.prefixes.items()}
 
 
 def _if_any(label: str, number: int) -> list[_Row]:
