@@ -179,9 +179,9 @@ def read_line(line: bytes, kind: FormatName, *, first: bool) -> Line:
     if line in (b"\n", b"\r\n"):
         return Line("", "a blank line")
     found = _read_json(line) if kind == "jsonl" else _read_csv(line)
-    if found.problem is None and _BLANK.fullmatch(found.user_id):
-        return Line("", "an empty id")
-    return found
+    if found.problem is not None or found.user_id[:1].isalnum():
+        return found
+    return Line("", "an empty id") if _BLANK.fullmatch(found.user_id) else found
 
 
 def _read_csv(line: bytes) -> Line:
