@@ -6,7 +6,7 @@ OUT ?= demo-out
 ROWS ?= 20000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint bench sample golden clean
+.PHONY: help setup demo test check lint slow bench sample golden clean
 
 help: ## show these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,8 +32,10 @@ lint: setup ## ruff, mypy --strict, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-check: lint ## what CI runs: lint and every test
-	@$(BIN)/python -m pytest -n 2
+check: lint test ## what CI runs: lint and the tests
+
+slow: setup ## the long fault loops: kills, sequences of faulty nights
+	@$(BIN)/python -m pytest -n 2 -m slow
 
 bench: setup ## the comparisons with other tools, on generated data
 	@$(BIN)/python -m benchmarks
