@@ -26,7 +26,6 @@ class Picked:
 
     names: list[str]
     has_times: bool
-    has_flag: bool
 
 
 def pick_columns(found: Sequence[str], wanted: Wanted, *, source: object) -> Picked:
@@ -44,7 +43,7 @@ def pick_columns(found: Sequence[str], wanted: Wanted, *, source: object) -> Pic
         names.append(active)
     if wanted.when is not None:
         names.append(_named(found, wanted.when[0], source=source, option="--active-when"))
-    return Picked(names, active is not None, wanted.when is not None)
+    return Picked(names, active is not None)
 
 
 def pick_id_column(found: Sequence[str], wanted: str | None, *, source: object) -> str:

@@ -107,6 +107,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.timeout(900)  # a byte of memory means hundreds of files an example
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80
 )
