@@ -12,6 +12,7 @@ import pytest
 
 import pipeline
 from pipeline import api, errors, records, settings
+from pipeline.api import lists
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,7 +87,7 @@ def test_wrong_values_are_refused_before_anything_is_read() -> None:
 
 
 def test_the_key_is_not_in_the_repr_of_the_options() -> None:
-    options = api._UploadOptions(tracker_id="1-2", private_key="s3cr3t")
+    options = lists._UploadOptions(tracker_id="1-2", private_key="s3cr3t")
 
     assert "s3cr3t" not in repr(options)
 

@@ -62,7 +62,7 @@ def test_an_unexpected_exception_is_a_bug_and_its_text_stays_inside() -> None:
 
     assert 1 == told.exit_code
     assert "TypeError" == told.fields["class"]
-    assert "pipeline/settings.py:" in told.line
+    assert "pipeline/settings/quantities.py:" in told.line
     assert "bug" in told.line
     assert "u123" not in told.line + str(told.fields)
 

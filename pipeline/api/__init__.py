@@ -1,0 +1,16 @@
+"""The Python API: the flows with plain keywords, which are the fields of the settings."""
+
+from __future__ import annotations
+
+from pipeline.api.exports import fetch, parse, read_export
+from pipeline.api.lists import check, history, prepare, upload
+
+__all__ = [
+    "check",
+    "fetch",
+    "history",
+    "parse",
+    "prepare",
+    "read_export",
+    "upload",
+]

@@ -1,0 +1,109 @@
+"""The way in: from the vendor's export to recommendations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.api.keywords import OnePath, Paths, part, several, two_paths
+from pipeline.records import ExportSummary, FetchSummary, OnProgress, ignore_progress
+from pipeline.settings import ExportSettings, FetchSettings
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatchReader
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ParseOptions(ExportSettings):
+    on_progress: OnProgress = ignore_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FetchOptions(FetchSettings, ExportSettings):
+    on_progress: OnProgress = ignore_progress
+
+
+@two_paths(_ParseOptions)
+def parse(export: OnePath, outputs: Paths, options: _ParseOptions) -> ExportSummary:
+    """Turn an export on disk into recommendations, as ``batchpub parse`` does.
+
+    Args:
+        export: The export, XML.
+        outputs: The file to write, its suffix tells the format; or a sequence of them.
+        options: The fields of `ExportSettings` as keywords, and ``on_progress``.
+
+    Returns:
+        What the export held.
+
+    Raises:
+        ConfigurationError: a wrong keyword value or output.
+        InputError: the export is missing, malformed or cut short.
+        MachineError: disk, permission or memory.
+    """
+    from pipeline import flows
+
+    return flows.parse(
+        Path(export),
+        [Path(one) for one in several(outputs)],
+        part(ExportSettings, options),
+        on_progress=options.on_progress,
+    )
+
+
+@two_paths(_FetchOptions)
+def fetch(url: str, outputs: Paths, options: _FetchOptions) -> FetchSummary:
+    """Download an export and parse it as it arrives, as ``batchpub fetch`` does.
+
+    Args:
+        url: The address of the export.
+        outputs: The file to write, its suffix tells the format; or a sequence of them.
+        options: The fields of `FetchSettings` and `ExportSettings` as keywords, ``on_progress``.
+
+    Returns:
+        What was transferred and what the export held.
+
+    Raises:
+        ConfigurationError: a wrong keyword value, URL or output.
+        InputError: the export is malformed or cut short.
+        RemoteError: the service refused.
+        TryLaterError: the service was not reached, or not in time.
+        MachineError: disk, permission or memory.
+    """
+    from pipeline import flows
+
+    return flows.fetch(
+        url,
+        [Path(one) for one in several(outputs)],
+        part(FetchSettings, options),
+        part(ExportSettings, options),
+        on_progress=options.on_progress,
+    )
+
+
+def read_export(export: OnePath) -> RecordBatchReader:
+    """The table of an export, one row per recommended item, as a stream of Arrow batches.
+
+    What takes Arrow takes the stream without a copy, and memory stays that of one batch::
+
+        import duckdb, pipeline
+        items = pipeline.read_export("export.xml")
+        duckdb.sql("SELECT id, count(*) FROM items GROUP BY id")
+
+    ``pipeline.read_export("export.xml").read_all()`` is the table whole, for
+    ``polars.from_arrow`` or ``.to_pandas()``.
+
+    Args:
+        export: The export, XML or JSON, gzip allowed; "-" is standard input.
+
+    Returns:
+        A ``pyarrow.RecordBatchReader``. Rows come before the end of the export was seen: only a
+        stream that was read to its end without an error has shown a whole export. No guard is
+        asked.
+
+    Raises:
+        InputError: while batches are read: the export is missing, malformed or cut short.
+    """
+    from pipeline.export.table import read_export as read
+
+    return read(export)

@@ -1,0 +1,41 @@
+"""Frozen values that rooms hand to each other, and the summaries that commands print."""
+
+from __future__ import annotations
+
+from pipeline.records.check import CheckSummary, Finding, IdShapes, KnownMatch, ListComparison
+from pipeline.records.export import (
+    RESERVED_ID,
+    Block,
+    DownloadSummary,
+    ExportSummary,
+    FetchSummary,
+    UserRecommendations,
+)
+from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
+from pipeline.records.progress import OnProgress, Progress, ignore_progress
+from pipeline.records.sandbox import SandboxReady
+from pipeline.records.upload import HistorySummary, UploadRun, UploadSummary
+
+__all__ = [
+    "RESERVED_ID",
+    "Block",
+    "CheckSummary",
+    "DownloadSummary",
+    "ExportSummary",
+    "FetchSummary",
+    "Finding",
+    "HistorySummary",
+    "IdShapes",
+    "KnownMatch",
+    "ListComparison",
+    "OnProgress",
+    "PrepareSummary",
+    "Progress",
+    "Receipt",
+    "SandboxReady",
+    "SourceFingerprint",
+    "UploadRun",
+    "UploadSummary",
+    "UserRecommendations",
+    "ignore_progress",
+]
