@@ -85,7 +85,7 @@ if not TYPE_CHECKING:  # a type checker must not think that any name exists
 
             for home in _HOMES:
                 module = import_module(f"pipeline.{home}")
-                if hasattr(module, name):
+                if name in module.__all__:  # not every attribute: a submodule may share its name
                     found: object = getattr(module, name)
                     globals()[name] = found
                     return found
