@@ -55,6 +55,9 @@ _COMMANDS: Final = {
         With --json the first line on stdout tells a client all it needs.""",
     ),
 }
+_GROUPS: Final[dict[str, str]] = {
+    "deliver": "Hand recommendations to what sends the mail: newsletters, Klaviyo, SmartEmailing.",
+}
 _EPILOGUE: Final = "Options can also be set as BATCHPUB_NAME, or in the file named by --config."
 _USAGE_ERROR: Final = 2
 
@@ -71,10 +74,20 @@ def make_app() -> App:
         default_parameter=Parameter(negative=(), show_env_var=False, show_default=default_text),
     )
     app.config = (from_environment, functools.partial(from_file, app))
+    groups: dict[str, App] = {}
     for position, (name, (arguments, text)) in enumerate(_COMMANDS.items()):
-        app.command(
-            f"pipeline.cli.{name}:{name}",
-            name=name,
+        group, _, leaf = name.rpartition(" ")
+        if group and group not in groups:
+            groups[group] = App(
+                name=group,
+                help=_GROUPS[group],
+                usage=f"batchpub {group} COMMAND [OPTIONS]",
+                sort_key=position,
+            )
+            app.command(groups[group])
+        (groups[group] if group else app).command(
+            f"pipeline.cli.{name.replace(' ', '_')}:{name.replace(' ', '_')}",
+            name=leaf,
             help=inspect.cleandoc(text),
             usage=" ".join(f"batchpub {name} {arguments} [OPTIONS]".split()),
             help_epilogue=_EPILOGUE,

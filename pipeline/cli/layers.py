@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cyclopts import App, ArgumentCollection, Token
 from cyclopts.argument import Argument
@@ -71,14 +71,14 @@ def from_file(
     content = _read(path)
     known = _known_options(root)
     shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
-    tables = {key: value for key, value in content.items() if isinstance(value, dict)}
+    tables = _tables(content, known, path)
     everywhere = set().union(*(known[name] for name in known if name != _SANDBOX))
     _refuse_unknown(shared, everywhere, path, "")
     for name, table in tables.items():
         if name not in known:
             raise _unknown(name, sorted(known), path, "")
         _refuse_unknown(table, known[name], path, f"[{name}] ")
-    command = commands[0] if commands else ""
+    command = ".".join(commands)
     # A sandbox takes only the common options from the shared part: see _SANDBOX_OWN.
     if command == _SANDBOX:
         shared = {key: value for key, value in shared.items() if _option(key) not in _SANDBOX_OWN}
@@ -97,15 +97,37 @@ def _options(arguments: ArgumentCollection) -> Iterator[Argument]:
 
 
 def _known_options(root: App) -> dict[str, set[str]]:
-    return {
-        name: {
-            argument.name
-            for argument in _options(command.assemble_argument_collection())
-            if argument.name != "--config"
+    """The options of each command; a command within a group is called ``group.command``."""
+    known: dict[str, set[str]] = {}
+    for name, command in root.resolved_commands().items():
+        if name.startswith("-"):
+            continue
+        within = {f"{name}.{leaf}": options for leaf, options in _known_options(command).items()}
+        known |= within or {
+            name: {
+                argument.name
+                for argument in _options(command.assemble_argument_collection())
+                if argument.name != "--config"
+            }
         }
-        for name, command in root.resolved_commands().items()
-        if not name.startswith("-")
-    }
+    return known
+
+
+def _tables(content: dict[str, Any], known: Iterable[str], path: Path) -> dict[str, dict[str, Any]]:
+    """The tables of the file by command; those of a group lie within its own."""
+    groups = {name.partition(".")[0] for name in known if "." in name}
+    found: dict[str, dict[str, Any]] = {}
+    for name, table in content.items():
+        if not isinstance(table, dict):
+            continue
+        if name not in groups:
+            found[name] = table
+            continue
+        for key, inner in table.items():
+            if not isinstance(inner, dict):
+                raise _unknown(key, sorted(known), path, f"[{name}] ")
+            found[f"{name}.{key}"] = inner
+    return found
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The private key: from the environment, a file or a command; never an option or a setting."""
+"""Secrets: from the environment, a file or a command; never an option or a setting."""
 
 from __future__ import annotations
 
@@ -11,49 +11,62 @@ from typing import Final
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Secret
 
-__all__ = ["read_private_key"]
+__all__ = ["PRIVATE_KEY", "read_secret", "secret_is_set"]
 
-_VALUE: Final = "BATCHPUB_PRIVATE_KEY"
-_FILE: Final = "BATCHPUB_PRIVATE_KEY_FILE"
-_COMMAND: Final = "BATCHPUB_PRIVATE_KEY_COMMAND"
+PRIVATE_KEY: Final = "BATCHPUB_PRIVATE_KEY"
 _MAX_KEY: Final = 4_096
 _COMMAND_TIMEOUT_S: Final = 60.0
 
 
-def read_private_key(environment: Mapping[str, str]) -> Secret:
-    """The private key from the one place that names it.
+def secret_is_set(environment: Mapping[str, str], name: str) -> bool:
+    """Whether the environment names a place for the secret `name`."""
+    return any(environment.get(place) for place in _places(name))
+
+
+def read_secret(environment: Mapping[str, str], name: str, *, what: str) -> Secret:
+    """The secret from the one place that names it: ``NAME``, ``NAME_FILE`` or ``NAME_COMMAND``.
+
+    Args:
+        environment: Where to look.
+        name: Such as `PRIVATE_KEY`.
+        what: Its name in messages: ``private key``.
 
     Raises:
         ConfigurationError: no place or several, an unsafe or unreadable file, a failing command,
             or a text that is not one line.
     """
-    given = [name for name in (_VALUE, _FILE, _COMMAND) if environment.get(name)]
+    value, file, command = _places(name)
+    given = [place for place in (value, file, command) if environment.get(place)]
     if not given:
         raise ConfigurationError(
-            "there is no private key",
-            source=_VALUE,
-            remedy=f"set it, or {_FILE} or {_COMMAND}, in the environment",
+            f"there is no {what}",
+            source=value,
+            remedy=f"set it, or {file} or {command}, in the environment",
         )
     if len(given) > 1:
         raise ConfigurationError(
-            f"the private key comes from {len(given)} places: {', '.join(given)}",
+            f"the {what} comes from {len(given)} places: {', '.join(given)}",
             remedy="keep one of them and unset the rest",
         )
     source, text = given[0], environment[given[0]]
-    if source == _FILE:
-        text = _read_file(Path(text))
-    elif source == _COMMAND:
-        text = _run_command(text)
-    return Secret(_one_line(text, source))
+    if source == file:
+        text = _read_file(Path(text), what)
+    elif source == command:
+        text = _run_command(text, source, what)
+    return Secret(_one_line(text, source, what))
 
 
-def _read_file(path: Path) -> str:
+def _places(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_FILE", f"{name}_COMMAND"
+
+
+def _read_file(path: Path, what: str) -> str:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_IMODE(mode) & 0o077:
                 raise ConfigurationError(
-                    "other users of this machine can reach the private key file",
+                    f"other users of this machine can reach the {what} file",
                     source=path,
                     limit="0600",
                     actual=f"{stat.S_IMODE(mode):04o}",
@@ -62,12 +75,12 @@ def _read_file(path: Path) -> str:
             content = file.read(_MAX_KEY + 1)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot read the private key file: {error.strerror}", source=path
+            f"cannot read the {what} file: {error.strerror}", source=path
         ) from error
-    return _decoded(content, str(path))
+    return _decoded(content, str(path), what)
 
 
-def _run_command(command: str) -> str:
+def _run_command(command: str, source: str, what: str) -> str:
     import shlex
     import subprocess
 
@@ -82,37 +95,37 @@ def _run_command(command: str) -> str:
             check=False,
         )
     except (ValueError, IndexError):
-        raise ConfigurationError("not a command", source=_COMMAND) from None
+        raise ConfigurationError("not a command", source=source) from None
     except OSError as error:
         raise ConfigurationError(
-            f"the command cannot be started: {error.strerror}", source=_COMMAND
+            f"the command cannot be started: {error.strerror}", source=source
         ) from None
     except subprocess.TimeoutExpired:
         raise ConfigurationError(
-            "the command did not end", source=_COMMAND, limit=f"{_COMMAND_TIMEOUT_S:g} s"
+            "the command did not end", source=source, limit=f"{_COMMAND_TIMEOUT_S:g} s"
         ) from None
     if done.returncode != 0:
         raise ConfigurationError(
             f"the command failed with exit code {done.returncode}",
-            source=_COMMAND,
-            remedy="run it by hand; its output is not shown here because it may hold the key",
+            source=source,
+            remedy="run it by hand; its output is not shown here because it may hold the secret",
         )
-    return _decoded(done.stdout, _COMMAND)
+    return _decoded(done.stdout, source, what)
 
 
-def _decoded(content: bytes, source: str) -> str:
+def _decoded(content: bytes, source: str, what: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:  # its text would quote the key
-        raise ConfigurationError("the private key is not UTF-8 text", source=source) from None
+        raise ConfigurationError(f"the {what} is not UTF-8 text", source=source) from None
 
 
-def _one_line(text: str, source: str) -> str:
+def _one_line(text: str, source: str, what: str) -> str:
     key = text.strip()
     if not key:
-        raise ConfigurationError("the private key is empty", source=source)
+        raise ConfigurationError(f"the {what} is empty", source=source)
     if not key.isprintable() or len(key) > _MAX_KEY:
         raise ConfigurationError(
-            f"the private key must be one line of at most {_MAX_KEY} characters", source=source
+            f"the {what} must be one line of at most {_MAX_KEY} characters", source=source
         )
     return key

@@ -1,19 +1,24 @@
-"""Where the private key may come from."""
+"""Where secrets may come from."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from pipeline.cli.secrets import read_private_key
+from pipeline.cli.secrets import PRIVATE_KEY, read_secret, secret_is_set
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Secret
 
 KEY = "s3cr3t-key"
+
+
+def read_private_key(environment: Mapping[str, str]) -> Secret:
+    return read_secret(environment, PRIVATE_KEY, what="private key")
 
 
 def key_file(folder: Path, content: bytes = KEY.encode() + b"\n", mode: int = 0o600) -> Path:
@@ -129,3 +134,13 @@ def test_a_failing_command_is_refused_without_its_output(
 
     assert KEY not in str(caught.value)
     assert ("", "") == capfd.readouterr()
+
+
+def test_every_secret_has_the_same_three_places(tmp_path: Path) -> None:
+    environment = {"BATCHPUB_X_FILE": str(key_file(tmp_path)), "BATCHPUB_PRIVATE_KEY": "other"}
+
+    assert secret_is_set(environment, "BATCHPUB_X")
+    assert not secret_is_set(environment, "BATCHPUB_Y")
+    assert Secret(KEY) == read_secret(environment, "BATCHPUB_X", what="token")
+    with pytest.raises(ConfigurationError, match="no token"):
+        read_secret({"BATCHPUB_X": ""}, "BATCHPUB_X", what="token")

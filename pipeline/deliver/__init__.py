@@ -1,0 +1,1 @@
+"""Handing recommendations to what sends the mail: finished content, never mail itself."""
