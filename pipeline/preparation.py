@@ -67,6 +67,7 @@ class Preparation:
             null_words=NULL_WORDS if settings.null_words is None else settings.null_words,
         )
         self._rejects: RejectFile | None = None
+        self._share_read = 1.0
         with ExitStack() as stack:
             self._writer = stack.enter_context(
                 ListWriter(output, self._kind, max_bytes=self._max_bytes)
@@ -83,6 +84,7 @@ class Preparation:
                     on_rejects=self._on_rejects,
                     id_rules=[name for one in settings.id_rules for name in one.split(",")],
                     keep_values=settings.reject_values,
+                    share_taken=lambda: self._share_read,
                 )
             )
             self._stack = stack.pop_all()
@@ -128,10 +130,10 @@ class Preparation:
             if batch.place is not current:
                 done += (current.size or 0) if current else 0
                 current = batch.place
+            read = done + batch.bytes_read
+            self._share_read = min(read / total, 1.0) if total else 1.0
             self._engine.take(batch)
-            on_progress(
-                Progress(stage="read", done=done + batch.bytes_read, total=total, rows=counts.rows)
-            )
+            on_progress(Progress(stage="read", done=read, total=total, rows=counts.rows))
         first = counts.first_reject or (None, None)
         refusal = refuse_rejects(
             counts.rejects,

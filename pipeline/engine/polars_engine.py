@@ -34,7 +34,7 @@ _TIME: Final = pl.Datetime("us", "UTC")
 _CANDIDATE: Final = REASONS.index("candidate")
 # What a part costs while its users are found, per byte of its rows; seen, not derived.
 _PART_FACTOR: Final = 8
-_PENDING_MOST: Final = 128 * 1024 * 1024  # more in memory gains nothing: the disk is a file cache
+_HELD_MOST: Final = 256 * 1024 * 1024  # more in memory gains nothing: the disk is a file cache
 
 OnRejects = Callable[[Place, Sequence[Reject]], None]
 
@@ -72,6 +72,7 @@ class PolarsEngine:
         on_rejects: Told of every refused row.
         id_rules: Changes to ids that the user asked for, in order.
         keep_values: Whether rejects carry the refused id.
+        share_taken: How much of the extracts has been taken by now, 0 to 1.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class PolarsEngine:
         on_rejects: OnRejects,
         id_rules: Sequence[str] = (),
         keep_values: bool = False,
+        share_taken: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.counts = Counts()
         self._rules, self._on_rejects, self._keep_values = rules, on_rejects, keep_values
@@ -91,14 +93,20 @@ class PolarsEngine:
         self._columns = ["id", "time", *self._id_rules.traces]
         part = max(memory // (_PART_FACTOR * 4), 1)
         count = min(max(16, 1 << max(0, (input_bytes // part).bit_length())), 256)
-        pending = min(memory // _PART_FACTOR, _PENDING_MOST)
+        held = min(memory // _PART_FACTOR, _HELD_MOST)
         self._stack = ExitStack()
-        self._candidates = self._store(count, pending, folder, "candidates")
-        self._suppressed = self._store(count, pending // 2, folder, "suppressed")
-
-    def _store(self, count: int, pending: int, folder: Path, name: str) -> PartitionStore:
-        store = PartitionStore(count=count, pending_bytes=pending, folder=folder, name=name)
-        return self._stack.enter_context(store)
+        self._candidates = self._stack.enter_context(
+            PartitionStore(
+                count=count,
+                memory_bytes=held,
+                folder=folder,
+                name="candidates",
+                share_taken=share_taken,
+            )
+        )
+        self._suppressed = self._stack.enter_context(
+            PartitionStore(count=count, memory_bytes=held // 2, folder=folder, name="suppressed")
+        )
 
     def suppress(self, batches: Iterable[ExtractBatch]) -> tuple[int, Counter[str]]:
         """Ids that must not be on the list; gives back their number and that of unusable rows."""
@@ -160,17 +168,19 @@ class PolarsEngine:
     def order(self, *, max_bytes: int, line_overhead: int) -> RecencyOrder:
         """Latest row per user, suppressed users out, ready to be read in recency order."""
         found = RecencyOrder(max_bytes=max_bytes, line_overhead=line_overhead)
-        spilled = self._candidates.spilled or self._suppressed.spilled
-        count = self._candidates.count if spilled else 1
+        split = self._candidates.split or self._suppressed.split
+        count = self._candidates.count if split else 1
         gone = self._suppressed.parts(count)
         # Pools keep what they freed; parts come next and need it.
         pa.default_memory_pool().release_unused()
         for part in self._candidates.parts(count):
+            suppressed = next(gone, None)
+            if not part.height:
+                continue
             users = latest_per_user(part.lazy(), self._id_rules.traces).collect(engine="streaming")
             del part
             self._id_rules.count_merged(users)
             self.counts.users += users.height
-            suppressed = next(gone, None)
             if suppressed is not None and suppressed.height:
                 kept = users.join(suppressed.unique(), on="id", how="anti")
                 self.counts.suppressed_users += users.height - kept.height
