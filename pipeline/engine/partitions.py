@@ -27,7 +27,7 @@ from pipeline.publish import machine_errors
 __all__ = ["PartitionStore"]
 
 _SEED: Final = 0x5EED
-_SPLIT_BYTES: Final = 32 * 1024 * 1024  # smaller pieces cost a table each, larger ones a peak
+_SPLIT_BYTES: Final = 16 * 1024 * 1024  # smaller pieces cost a table each, larger ones a peak
 
 
 def _whole() -> float:

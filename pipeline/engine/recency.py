@@ -15,7 +15,7 @@ import polars as pl
 __all__ = ["RecencyOrder"]
 
 _SLACK: Final = 1.25  # let users go when they exceed the limit by this much
-_RANGE_ROWS: Final = 1_000_000
+_RANGE_ROWS: Final = 500_000
 _SAMPLE: Final = 100_000
 
 
@@ -49,7 +49,7 @@ class RecencyOrder:
             self._let_go()
 
     def ordered(self) -> Iterator[pl.DataFrame]:
-        """Users in order, in frames of about a million, those certain not to fit left out."""
+        """Users in order, in frames of about half a million, those certain not to fit left out."""
         kept, self._kept = self._kept, []
         if not kept:
             return
