@@ -114,7 +114,7 @@ class RemoteError(BatchpubError):
 
 
 class TryLaterError(BatchpubError):
-    """Nothing was changed, and the same call may succeed later."""
+    """The same call may succeed later; nothing was changed unless the text says otherwise."""
 
     exit_code = 6
 

@@ -9,22 +9,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pipeline.errors import (
-    BatchpubError,
-    ConfigurationError,
-    InputError,
-    MachineError,
-    RemoteError,
-    TryLaterError,
-)
+from pipeline.errors import BatchpubError, InputError, MachineError
 from pipeline.guards import (
     UploadFacts,
     UploadLimits,
@@ -41,12 +34,12 @@ from pipeline.settings import Secret, UploadSettings, parse_duration, parse_perc
 from pipeline.userlist.receipt import make_receipt, read_receipt, receipt_path
 from pipeline.wire.address import check_url
 
+if TYPE_CHECKING:
+    from pipeline.transfer.upload import Account
+
 __all__ = ["Submission"]
 
 _log = logging.getLogger(__name__)
-
-# After these the remote list is what it was; after anything else it may be the new one.
-_NOTHING_CHANGED: Final = (ConfigurationError, InputError, RemoteError)
 
 
 class Submission:
@@ -136,28 +129,20 @@ class Submission:
 
     def send(self, private_key: Secret, on_progress: OnProgress) -> UploadSummary:
         """Keep the list, send it, and write down what became of it."""
-        from pipeline.transfer.upload import upload_list
+        from pipeline.transfer.upload import Account, upload_list
 
         run = self._held.begin(outcome="preparing", confirmed_by=self._confirmed_by, **self._run)
-        with self._noting(run, nothing_changed=lambda _: True):
+        account = Account()
+        with self._noting(run, account):
             self._held.keep(self._path, self._receipt.sha256)
             self._held.update(run, outcome="sending")
-        sent = 0
-
-        def watch(progress: Progress) -> None:
-            nonlocal sent
-            sent = max(sent, progress.done)
-            on_progress(progress)
-
-        def nothing_changed(error: BaseException) -> bool:
-            if isinstance(error, TryLaterError):
-                # A service in trouble can have stored what it got whole, whatever it answered.
-                return sent < self._receipt.bytes
-            return isinstance(error, _NOTHING_CHANGED)
-
-        with self._noting(run, nothing_changed=nothing_changed):
             summary = upload_list(
-                self._path, self._receipt, private_key, self._settings, on_progress=watch
+                self._path,
+                self._receipt,
+                private_key,
+                self._settings,
+                account=account,
+                on_progress=on_progress,
             )
         try:
             self._held.update(run, outcome="confirmed", ended_at=_now(), attempts=summary.attempts)
@@ -194,14 +179,12 @@ class Submission:
         raise refusal
 
     @contextmanager
-    def _noting(
-        self, run: int, *, nothing_changed: Callable[[BaseException], bool]
-    ) -> Iterator[None]:
+    def _noting(self, run: int, account: Account) -> Iterator[None]:
         """Write down how `run` ended when the block fails."""
         try:
             yield
         except BaseException as error:
-            outcome = "failed" if nothing_changed(error) else "uncertain"
+            outcome = "uncertain" if account.may_be_stored else "failed"
             said = error.message if isinstance(error, BatchpubError) else type(error).__name__
             try:
                 self._held.update(run, outcome=outcome, ended_at=_now(), error=said)

@@ -127,6 +127,7 @@ class ListBody(AsyncIterator[bytes]):
         self._hash = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
         self._ahead: deque[asyncio.Future[bytes]] = deque()
+        self._reading: set[asyncio.Future[bytes]] = set()
         self._next_offset = 0
 
     async def __anext__(self) -> bytes:
@@ -160,9 +161,11 @@ class ListBody(AsyncIterator[bytes]):
         self._on_sent(self.sent)
         return block
 
-    def close(self) -> None:
-        """Wait for the block that is being read, and let the thread end."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+    async def aclose(self) -> None:
+        """Wait for the block that is being read, and let the thread end; the loop goes on."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._reading:
+            await asyncio.wait(self._reading)
 
     def _read_ahead(self) -> None:
         """Keep the thread busy; the read at the end of the list is the one that checks it."""
@@ -170,11 +173,17 @@ class ListBody(AsyncIterator[bytes]):
         promised = self._source.receipt.bytes
         while len(self._ahead) < _AHEAD and self._next_offset <= promised:
             read = loop.run_in_executor(self._thread, self._read, self._next_offset)
-            # One that nobody waits for any more must not be reported as an error nobody saw.
-            read.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._reading.add(read)
+            read.add_done_callback(self._was_read)
             self._ahead.append(read)
             at_end = self._next_offset == promised
             self._next_offset = min(self._next_offset + self._chunk_bytes, promised) + at_end
+
+    def _was_read(self, done: asyncio.Future[bytes]) -> None:
+        self._reading.discard(done)
+        # One that nobody waits for any more must not be reported as an error nobody saw.
+        if not done.cancelled():
+            done.exception()
 
     def _read(self, offset: int) -> bytes:
         """The block at `offset`, hashed; nothing once the whole list proved to be the right one."""

@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,14 +20,24 @@ from pipeline.transfer.body import ListBody, OpenList, open_list
 from pipeline.transfer.loop import run
 from pipeline.transfer.session import proxy_for, tls_context
 from pipeline.wire.address import check_url, shown_url
-from pipeline.wire.answer import Answer, Failure, final_error, safe_text
+from pipeline.wire.answer import Answer, Failure, Phase, final_error, safe_text
 from pipeline.wire.multipart import frame_file, shorten_file_name
 from pipeline.wire.retry import RetryPolicy, Stop, next_step
 
-__all__ = ["upload_list"]
+__all__ = ["Account", "upload_list"]
 
 _log = logging.getLogger(__name__)
 _TRACKER: Final = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
+
+
+@dataclass(slots=True)
+class Account:
+    """What is true of the remote list while it is replaced, and however that ends.
+
+    ``may_be_stored`` tells that a server had the whole list and did not surely refuse it.
+    """
+
+    may_be_stored: bool = False
 
 
 def upload_list(
@@ -35,6 +46,7 @@ def upload_list(
     private_key: Secret,
     settings: UploadSettings,
     *,
+    account: Account | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> UploadSummary:
     """Send a list; on return it is the tracker's stored list.
@@ -44,18 +56,19 @@ def upload_list(
         receipt: What the list must be: bytes, users, sha256.
         private_key: Key of the signature.
         settings: Where to and how.
+        account: Filled in as the transfer goes; true also when this raises anything at all.
         on_progress: Told after each block; called in the event loop, so it must not linger.
 
     Raises:
         ConfigurationError: an address, name or key that cannot be used.
         InputError: the list is missing, unreadable or not the one of its receipt.
         RemoteError: the server refused.
-        TryLaterError: the server cannot be reached, or the deadline passed; nothing changed.
+        TryLaterError: the server cannot be reached or is in trouble, or the deadline passed.
         UncertainError: the list was sent whole and no trustworthy answer came.
     """
     request = _request(private_key, settings)
     with open_list(list_path, receipt) as source:
-        upload = _Upload(request, source, settings, on_progress)
+        upload = _Upload(request, source, settings, account or Account(), on_progress)
         return run(upload.run())
 
 
@@ -67,6 +80,7 @@ class _Upload:
         request: Request,
         source: OpenList,
         settings: UploadSettings,
+        account: Account,
         on_progress: OnProgress,
         *,
         boundary: Callable[[], str] = lambda: f"batchpub-{secrets.token_hex(16)}",
@@ -74,6 +88,7 @@ class _Upload:
         self._request = request
         self._source = source
         self._settings = settings
+        self._account = account
         self._on_progress = on_progress
         self._boundary = boundary
         self._fastest = 0.0  # bytes per second
@@ -107,7 +122,13 @@ class _Upload:
             )
             if isinstance(step, Stop):
                 why = _why(step, outcome)
-                raise final_error(outcome, uncertain=uncertain, attempts=attempts, why=why)
+                raise final_error(
+                    outcome,
+                    uncertain=uncertain,
+                    doubt=self._account.may_be_stored,
+                    attempts=attempts,
+                    why=why,
+                )
             _log.info(
                 "attempt %d: %s; next in %.1f s", attempts, outcome.error.message, step.seconds
             )
@@ -125,14 +146,19 @@ class _Upload:
         )
         body = ListBody(self._source, framing, on_sent=self._report)
         attempt = Attempt(self._request, framing, body)
+        outcome: Answer | Failure | None = None
         try:
             self._source.check_size()
             self._report(0)
             outcome = await attempt.run(deadline_at=deadline_at)
         except InputError as error:  # an earlier attempt may make it uncertain
-            return Failure(error=error, retryable=False)
+            outcome = Failure(error=error, retryable=False)
+            return outcome
         finally:
-            body.close()
+            # The phase at the very end: a body can be finished after an answer that came early.
+            if attempt.phase is Phase.SENT and _leaves_doubt(outcome):
+                self._account.may_be_stored = True
+            await body.aclose()
         # The first second fills buffers and says nothing about the rate.
         if attempt.elapsed_s() > 1.0:
             self._fastest = max(self._fastest, attempt.sent_bytes / attempt.elapsed_s())
@@ -158,6 +184,11 @@ class _Upload:
             server_said=safe_text(answer.body),
             duration_s=duration_s,
         )
+
+
+def _leaves_doubt(outcome: Answer | Failure | None) -> bool:
+    """Whether a list that was handed over whole may be stored; None is an attempt cut short."""
+    return not isinstance(outcome, Failure) or outcome.uncertain or outcome.doubtful
 
 
 def _request(private_key: Secret, settings: UploadSettings) -> Request:

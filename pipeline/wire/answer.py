@@ -42,8 +42,9 @@ _ID_VALUE: Final = re.compile(
     r"""((?:auth_user_id|customer_id|user_id)["']*\s*[:=]\s*)(?:"[^"]*"?|'[^']*'?|[^\s,;}\]]+)"""
 )
 _CREDENTIAL: Final = re.compile(
-    r"(?i)\b(authorization|[\w-]*api[_-]?key|token)(\s*[:=]\s*)[^,;}\]]+"
+    r"""(?i)\b(authorization|[\w-]*api[_-]?key|token)(["']*\s*[:=]\s*)[^,;}\]]+"""
 )
+_MAIL: Final = re.compile(r"[^\s\"'<>:=,;@]+@[\w-]+(?:\.[\w-]+)+")
 _INVISIBLE_HTML: Final = re.compile(r"(?is)<(script|style|head)\b.*?(?:</\1\s*>|\Z)")
 _TITLE: Final = re.compile(r"(?is)<title[^>]*>(.*?)</title")
 _TAG: Final = re.compile(r"(?s)<[!/?a-zA-Z][^>]*(?:>|\Z)")
@@ -97,13 +98,15 @@ class Answer:
 class Failure:
     """An attempt that did not succeed.
 
-    ``uncertain`` means the request may have taken effect all the same. ``retry_after_s`` is what
-    the server asked for.
+    ``uncertain`` means the request may have taken effect all the same. ``doubtful`` means the
+    server is in trouble, or answered what cannot be: if it had the whole request, that may have
+    taken effect whatever the answer says. ``retry_after_s`` is what the server asked for.
     """
 
     error: BatchpubError
     retryable: bool
     uncertain: bool = False
+    doubtful: bool = False
     retry_after_s: float | None = None
 
 
@@ -145,7 +148,12 @@ def judge_silence(reason: str, *, phase: Phase, source: str, remedy: str | None 
 
 
 def final_error(
-    last: Failure, *, uncertain: Failure | None, attempts: int, why: str | None = None
+    last: Failure,
+    *,
+    uncertain: Failure | None,
+    attempts: int,
+    doubt: bool = False,
+    why: str | None = None,
 ) -> BatchpubError:
     """The error of a transfer that is given up.
 
@@ -153,6 +161,7 @@ def final_error(
         last: The failure of the last attempt.
         uncertain: A failure after which the request may have taken effect, if there was one.
         attempts: Attempts made.
+        doubt: Whether a server in trouble had the whole request in some attempt.
         why: Why no further attempt is made, where that is not plain.
     """
     count = f"{attempts} attempt{'' if attempts == 1 else 's'}"
@@ -168,14 +177,27 @@ def final_error(
             remedy="the stored list is the old one or this one: upload this same list again",
         )
     if not last.retryable:
-        return last.error
+        return _with_doubt(last.error) if doubt else last.error
     message = f"{last.error.message} (after {count}{f'; {why}' if why else ''})"
-    return TryLaterError(
+    told = TryLaterError(
         message,
         source=last.error.source,
         limit=last.error.limit,
         actual=last.error.actual,
-        remedy=last.error.remedy or "try again later; nothing was changed",
+        remedy=last.error.remedy or f"try again later{'' if doubt else '; nothing was changed'}",
+    )
+    return _with_doubt(told) if doubt else told
+
+
+def _with_doubt(error: BatchpubError) -> BatchpubError:
+    """`error`, saying also that the request may have taken effect."""
+    return type(error)(
+        f"{error.message}; the server had the whole list and may have stored it",
+        source=error.source,
+        position=error.position,
+        remedy=error.remedy,
+        limit=error.limit,
+        actual=error.actual,
     )
 
 
@@ -197,6 +219,7 @@ def safe_text(body: bytes, *, max_chars: int = _MAX_TEXT) -> str:
         text = _TAG.sub(" ", text)
     text = _ID_VALUE.sub(r"\1***", text)
     text = _CREDENTIAL.sub(r"\1\2***", text)
+    text = _MAIL.sub("***", text)
     visible = "".join(
         " " if character.isspace() or unicodedata.category(character)[0] == "C" else character
         for character in text
@@ -211,7 +234,7 @@ def _too_early(status: int, source: str) -> Failure:
         source=source,
         remedy="do not trust that answer: upload again, and tell whoever runs the server",
     )
-    return Failure(error=error, retryable=False)
+    return Failure(error=error, retryable=False, doubtful=True)
 
 
 def _redirect_error(answer: Answer, source: str) -> RemoteError:
@@ -232,6 +255,7 @@ def _come_back(answer: Answer, source: str, *, uncertain: bool) -> Failure:
         error=TryLaterError(_with_text(meaning, answer), source=source),
         retryable=True,
         uncertain=uncertain,
+        doubtful=answer.status >= 500,
         retry_after_s=parse_retry_after(
             answer.headers.get("retry-after"), now=answer.received_at if now is None else now
         ),

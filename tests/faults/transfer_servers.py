@@ -98,6 +98,8 @@ class Server:
     connections: int = 0
     stored: bytes = b"old list"
     errors: list[Exception] = field(default_factory=list)
+    release: threading.Event = field(default_factory=threading.Event)
+    """Set when the block ends: what a script that only waits waits for."""
 
     @property
     def url(self) -> str:
@@ -156,6 +158,7 @@ def serving(*scripts: Script, tls: bool = False) -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.release.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         acceptor.join(JOIN_S)

@@ -67,7 +67,7 @@ async def captured(list_path: Path) -> bytes:
             body = ListBody(source, framing, on_sent=lambda sent: None, chunk_bytes=7)
             attempt = Attempt(request, framing, body)
             outcome = await attempt.run(deadline_at=asyncio.get_running_loop().time() + 10)
-            body.close()
+            await body.aclose()
         assert isinstance(outcome, Answer)
         return (await heard).replace(f":{port}\r\n".encode(), b":PORT\r\n")
 
