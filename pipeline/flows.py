@@ -63,7 +63,7 @@ def check(
 
 def upload(
     list_path: Path,
-    private_key: Secret,
+    private_key: Secret | None,
     settings: UploadSettings,
     *,
     state_dir: Path | None = None,
@@ -72,12 +72,15 @@ def upload(
     """User list → the tracker's stored list, when the guards agree and it is another one."""
     from pipeline.submission import Submission
 
-    with Submission(list_path, settings, state_dir=state_dir) as submission:
+    with Submission(list_path, private_key, settings, state_dir=state_dir) as submission:
         submission.judge()
+        if not submission.unchanged:
+            submission.compare(on_progress)
+        if settings.dry_run:
+            return submission.rehearse(on_progress)
         if submission.unchanged:
             return submission.leave()
-        submission.compare(on_progress)
-        return submission.send(private_key, on_progress)
+        return submission.send(on_progress)
 
 
 def history(settings: HistorySettings, *, state_dir: Path | None = None) -> HistorySummary:

@@ -219,6 +219,7 @@ class Preparation:
             sha256=writer.sha256,
             created_at=datetime.now(UTC).isoformat(timespec="microseconds"),
             as_of=self.as_of.isoformat(),
+            tracker_id=self._settings.tracker_id,
             counts={
                 "rows": counts.rows,
                 "duplicate_rows": counts.candidates - counts.users,

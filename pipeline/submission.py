@@ -15,9 +15,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pipeline.errors import BatchpubError, InputError, MachineError
+from pipeline.errors import BatchpubError, ConfigurationError, InputError, MachineError
 from pipeline.guards import (
     UploadFacts,
     UploadLimits,
@@ -26,11 +26,12 @@ from pipeline.guards import (
     is_unchanged,
     judge_list,
     judge_overlap,
+    plan_upload,
 )
 from pipeline.ledger.ledger import Ledger, default_state_dir
 from pipeline.publish import machine_errors
-from pipeline.records import OnProgress, Progress, Receipt, UploadSummary
-from pipeline.settings import Secret, UploadSettings, parse_duration, parse_percent
+from pipeline.records import OnProgress, Progress, Receipt, UploadPlan, UploadSummary
+from pipeline.settings import Secret, UploadSettings, parse_duration, parse_percent, parse_size
 from pipeline.userlist.receipt import make_receipt, read_receipt, receipt_path
 from pipeline.wire.address import check_url
 
@@ -43,13 +44,25 @@ _log = logging.getLogger(__name__)
 
 
 class Submission:
-    """Call `judge`; then `leave` where `unchanged`, else `compare` and `send`; in a ``with``."""
+    """Call `judge`; then `leave` where `unchanged`, else `compare` and `send`; in a ``with``.
+
+    A dry run calls `rehearse` in place of `leave` and `send`: it asks the same questions of the
+    same ledger under the same lock, and writes no run down.
+    """
 
     def __init__(
-        self, list_path: Path, settings: UploadSettings, *, state_dir: Path | None
+        self,
+        list_path: Path,
+        private_key: Secret | None,
+        settings: UploadSettings,
+        *,
+        state_dir: Path | None,
     ) -> None:
         self._started = time.monotonic()
         self._path, self._settings = list_path, settings
+        if private_key is None and not settings.dry_run:
+            raise ConfigurationError("there is no private key", remedy="only a dry run needs none")
+        self._private_key = private_key
         self._target = _target(settings.base_url)
         self._receipt, made_at = _known_receipt(list_path)
         self._limits = _limits(settings)
@@ -62,6 +75,7 @@ class Submission:
             self._stack = stack.pop_all()
         self._facts = UploadFacts(
             users=self._receipt.users,
+            bytes=self._receipt.bytes,
             sha256=self._receipt.sha256,
             made_at=made_at,
             now=now,
@@ -89,10 +103,38 @@ class Submission:
     def leave(self) -> UploadSummary:
         """Send nothing."""
         self._held.begin(outcome="unchanged", ended_at=_now(), **self._run)
+        return self._unsent(self._target, outcome="unchanged")
+
+    def rehearse(self, on_progress: OnProgress) -> UploadSummary:
+        """Prove the list to its last byte and tell what sending it would take."""
+        from pipeline.transfer.upload import rehearse_upload
+
+        rehearsal = rehearse_upload(
+            self._path, self._receipt, self._private_key, self._settings, on_progress=on_progress
+        )
+        deadline_s = parse_duration(self._settings.deadline, option="--deadline")
+        plan = plan_upload(
+            body_bytes=rehearsal.body_bytes,
+            deadline_s=deadline_s,
+            last=self._before.last,
+            would_send=not self.unchanged,
+            has_private_key=self._private_key is not None,
+        )
+        return self._unsent(rehearsal.target, outcome="dry-run", plan=plan)
+
+    def _unsent(
+        self,
+        target: str,
+        *,
+        outcome: Literal["unchanged", "dry-run"],
+        plan: UploadPlan | None = None,
+    ) -> UploadSummary:
+        if self.unchanged:
+            self._run |= {"added": 0, "removed": 0, "kept": self._receipt.users}
         return UploadSummary(
             list_path=str(self._path),
             tracker_id=self._settings.tracker_id,
-            target=self._target,
+            target=target,
             users=self._receipt.users,
             bytes=self._receipt.bytes,
             sha256=self._receipt.sha256,
@@ -100,11 +142,10 @@ class Submission:
             attempts=0,
             server_said="",
             duration_s=time.monotonic() - self._started,
-            outcome="unchanged",
-            old_users=self._run["old_users"],
-            added=0,
-            removed=0,
-            kept=self._receipt.users,
+            outcome=outcome,
+            confirmed_by=self._confirmed_by,
+            plan=plan,
+            **self._change(),
         )
 
     def compare(self, on_progress: OnProgress) -> None:
@@ -127,10 +168,12 @@ class Submission:
                 )
             )
 
-    def send(self, private_key: Secret, on_progress: OnProgress) -> UploadSummary:
+    def send(self, on_progress: OnProgress) -> UploadSummary:
         """Keep the list, send it, and write down what became of it."""
         from pipeline.transfer.upload import Account, upload_list
 
+        if self._private_key is None:
+            raise TypeError("a dry run sends nothing")
         run = self._held.begin(outcome="preparing", confirmed_by=self._confirmed_by, **self._run)
         account = Account()
         with self._noting(run, account):
@@ -139,13 +182,19 @@ class Submission:
             summary = upload_list(
                 self._path,
                 self._receipt,
-                private_key,
+                self._private_key,
                 self._settings,
                 account=account,
                 on_progress=on_progress,
             )
         try:
-            self._held.update(run, outcome="confirmed", ended_at=_now(), attempts=summary.attempts)
+            self._held.update(
+                run,
+                outcome="confirmed",
+                ended_at=_now(),
+                attempts=summary.attempts,
+                transfer_s=summary.transfer_s,
+            )
         except BatchpubError as error:
             raise MachineError(
                 "the list is stored, but the ledger could not be told; the next run will take"
@@ -161,17 +210,20 @@ class Submission:
             summary,
             duration_s=time.monotonic() - self._started,
             confirmed_by=self._confirmed_by,
-            old_users=self._run["old_users"],
-            added=self._run.get("added"),
-            removed=self._run.get("removed"),
-            kept=self._run.get("kept"),
+            **self._change(),
         )
+
+    def _change(self) -> dict[str, Any]:
+        """The last confirmed list beside this one, as far as they were compared."""
+        return {name: self._run.get(name) for name in ("old_users", "added", "removed", "kept")}
 
     def _heed(self, verdict: Verdict) -> None:
         self._confirmed_by = tuple(dict.fromkeys(self._confirmed_by + verdict.confirmed_by))
         refusal = verdict.refusal(self._path)
         if refusal is None:
             return
+        if self._settings.dry_run:
+            raise refusal
         try:
             self._held.begin(outcome="refused", ended_at=_now(), error=refusal.message, **self._run)
         except BatchpubError as error:  # what the caller must know is the refusal
@@ -266,6 +318,7 @@ def _known_receipt(list_path: Path) -> tuple[Receipt, datetime]:
 def _limits(settings: UploadSettings) -> UploadLimits:
     return UploadLimits(
         tracker_id=settings.tracker_id,
+        max_bytes=parse_size(settings.max_bytes, option="--max-bytes"),
         min_users=settings.min_users,
         max_shrink=parse_percent(settings.max_shrink, option="--max-shrink"),
         max_grow=parse_percent(settings.max_grow, option="--max-grow", most=1e9),

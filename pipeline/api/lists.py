@@ -36,7 +36,7 @@ class _CheckOptions(CheckSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class _UploadOptions(UploadSettings):
-    private_key: str | Secret = field(repr=False)
+    private_key: str | Secret | None = field(repr=False)
     state_dir: OnePath | None = None
     on_progress: OnProgress = ignore_progress
 
@@ -100,11 +100,12 @@ def upload(list_path: OnePath, options: _UploadOptions) -> UploadSummary:
 
     Args:
         list_path: The list to send.
-        options: The fields of `UploadSettings` as keywords, ``private_key``, ``on_progress``,
-            and ``state_dir``, the folder with the memory of uploads.
+        options: The fields of `UploadSettings` as keywords, ``private_key`` (None will do for a
+            dry run), ``on_progress``, and ``state_dir``, the folder with the memory of uploads.
 
     Returns:
         What was sent and what the service said; ``outcome`` tells when nothing had to be sent.
+        With ``dry_run`` nothing is sent, and ``plan`` says what sending would take.
 
     Raises:
         ConfigurationError: a wrong keyword value.
@@ -121,7 +122,7 @@ def upload(list_path: OnePath, options: _UploadOptions) -> UploadSummary:
     key = options.private_key
     return flows.upload(
         Path(list_path),
-        key if isinstance(key, Secret) else Secret(key),
+        Secret(key) if isinstance(key, str) else key,
         part(UploadSettings, options),
         state_dir=folder(options.state_dir),
         on_progress=options.on_progress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
-from pipeline.cli.summary import count, duration
+from pipeline.cli.summary import count, duration, over_vendor_limit
 from pipeline.errors import BatchpubError
 from pipeline.records import CheckSummary, Finding, IdShapes, KnownMatch, ListComparison
 
@@ -36,6 +36,7 @@ def check_lines(done: CheckSummary) -> list[str]:
         ("format", _format(done)),
         ("size", f"{done.bytes:,} bytes = {_units(done.bytes)}"),
         ("limit", f"{done.max_bytes:,} bytes = {_units(done.max_bytes)}"),
+        *over_vendor_limit(done.max_bytes),
         ("receipt", _RECEIPTS[done.receipt]),
         ("sha256", done.sha256),
         ("time", duration(done.duration_s)),

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from pipeline.limits import MAX_BODY, MAX_LIST
 from pipeline.records import (
     CheckSummary,
     ExportSummary,
     FetchSummary,
     HistorySummary,
     PrepareSummary,
+    UploadPlan,
     UploadSummary,
 )
 
-__all__ = ["count", "duration", "size", "summary_lines"]
+__all__ = ["count", "duration", "over_vendor_limit", "size", "summary_lines"]
 
 _Row: TypeAlias = tuple[str, str]
 
@@ -86,11 +88,19 @@ def _prepare(done: PrepareSummary) -> list[str]:
         ("window ends", done.as_of),
         ("oldest kept", done.oldest_kept or "-"),
         ("size", f"{size(done.bytes)} of {size(done.max_bytes)} allowed"),
+        *over_vendor_limit(done.max_bytes),
         ("receipt", done.receipt),
         ("sha256", done.sha256),
         ("time", duration(done.duration_s)),
     ]
     return [f"Wrote {done.output}: {count(done.users, 'user')}", *_table(rows, facts)]
+
+
+def over_vendor_limit(max_bytes: int) -> list[_Row]:
+    """A word where more is allowed than the vendor documents."""
+    if max_bytes <= MAX_LIST:
+        return []
+    return [("", f"over the vendor's {size(MAX_BODY)}: only where its support has agreed")]
 
 
 def _upload(done: UploadSummary) -> list[str]:
@@ -99,6 +109,8 @@ def _upload(done: UploadSummary) -> list[str]:
             f"Unchanged: tracker {done.tracker_id} holds {done.list_path} already, nothing was"
             f" sent: {count(done.users, 'user')}"
         ]
+    if done.plan is not None:
+        return _dry_run(done, done.plan)
     facts = [
         ("to", done.target),
         ("before", _before(done)),
@@ -112,6 +124,32 @@ def _upload(done: UploadSummary) -> list[str]:
     return [
         f"Uploaded {done.list_path} to tracker {done.tracker_id}: {count(done.users, 'user')}",
         *_table([], facts),
+    ]
+
+
+def _dry_run(done: UploadSummary, plan: UploadPlan) -> list[str]:
+    """What the real run would do; everything in it is known but the time."""
+    does = "would be sent" if plan.would_send else "is there already, would not be sent"
+    words = " ".join(done.confirmed_by)
+    about = "not known: the last upload was much smaller, or there was none"
+    if plan.last_mbit_s is not None and plan.estimated_s is not None:
+        slow = "; TOO SLOW" if plan.estimated_s > plan.deadline_s else ""
+        rate = f"{plan.last_mbit_s:.3g} Mbit/s"
+        about = f"about {duration(plan.estimated_s)}, at the last upload's {rate}{slow}"
+    facts = [
+        ("to", done.target),
+        ("before", _before(done)),
+        *([("confirmed by", words)] if words else []),
+        ("size", f"{size(done.bytes)}, with the form around it {plan.body_bytes:,} bytes"),
+        ("sha256", done.sha256),
+        ("time", about),
+        ("deadline", f"{duration(plan.deadline_s)}, needs {plan.needed_mbit_s:.3g} Mbit/s"),
+        ("private key", "there" if plan.has_private_key else "MISSING, set BATCHPUB_PRIVATE_KEY"),
+    ]
+    return [
+        f"Dry run: {done.list_path} {does}: {count(done.users, 'user')}",
+        *_table([], facts),
+        "Nothing was sent.",
     ]
 
 

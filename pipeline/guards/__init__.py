@@ -20,6 +20,7 @@ from pipeline.guards.lists import (
     refuse_short_list,
     refuse_stale_suppression,
 )
+from pipeline.guards.plans import plan_upload
 from pipeline.guards.uploads import (
     Baselines,
     UploadFacts,
@@ -40,6 +41,7 @@ __all__ = [
     "is_unchanged",
     "judge_list",
     "judge_overlap",
+    "plan_upload",
     "refuse_empty_list",
     "refuse_few_users",
     "refuse_low_coverage",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from pipeline.errors import GuardError, InputError
 
@@ -12,6 +13,11 @@ __all__ = [
     "refuse_problem_lines",
     "refuse_wrong_receipt",
 ]
+
+TOO_LARGE: Final = (
+    "prepare it again with --on-overflow keep-recent or --format csv;"
+    " where the vendor has agreed to more, set --max-bytes"
+)
 
 
 def refuse_problem_lines(
@@ -53,7 +59,7 @@ def refuse_oversize_list(*, bytes_: int, max_bytes: int, source: object) -> Guar
         source=source,
         limit=f"{max_bytes:,} bytes",
         actual=f"{bytes_:,}",
-        remedy="prepare it again with --on-overflow keep-recent or --format csv",
+        remedy=TOO_LARGE,
     )
 
 

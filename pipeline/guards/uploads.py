@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pipeline.errors import GuardError
+from pipeline.guards.checks import TOO_LARGE
+from pipeline.limits import MAX_LIST
 from pipeline.records import UploadRun
 
 __all__ = [
@@ -43,6 +45,7 @@ class UploadFacts:
     """The list that is to be sent; `tracker_id` is the one its receipt names, if it names one."""
 
     users: int
+    bytes: int
     sha256: str
     made_at: datetime
     now: datetime
@@ -54,6 +57,7 @@ class UploadLimits:
     """What a list may differ by; shares are in percent, confirmations as the user typed them."""
 
     tracker_id: str
+    max_bytes: int = MAX_LIST
     min_users: int | None = None
     max_shrink: float = 20.0
     max_grow: float = 200.0
@@ -175,7 +179,7 @@ def is_unchanged(before: Baselines, facts: UploadFacts, limits: UploadLimits) ->
 
 
 def judge_list(before: Baselines, facts: UploadFacts, limits: UploadLimits) -> Verdict:
-    """What can be told without reading the list: tracker, counts, age, order."""
+    """What can be told without reading the list: tracker, size, counts, age, order."""
     objections: list[Objection] = []
     accepted: list[str] = []
     if facts.tracker_id is not None and facts.tracker_id != limits.tracker_id:
@@ -185,6 +189,15 @@ def judge_list(before: Baselines, facts: UploadFacts, limits: UploadLimits) -> V
                 limit=limits.tracker_id,
                 actual=facts.tracker_id,
                 remedy="upload it to that tracker, or prepare the list of this one",
+            )
+        )
+    if facts.bytes > limits.max_bytes:
+        objections.append(
+            Objection(
+                message="the list is over the size limit",
+                limit=f"{limits.max_bytes:,} bytes",
+                actual=f"{facts.bytes:,}",
+                remedy=TOO_LARGE,
             )
         )
     if limits.min_users is not None and facts.users < limits.min_users:

@@ -50,6 +50,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     );
     CREATE INDEX runs_of_tracker ON runs (tracker_id, target, outcome);
     """,
+    "ALTER TABLE runs ADD COLUMN transfer_s REAL",
 )
 """Step n leads from version n to n + 1; a step that was released is never changed."""
 

@@ -14,7 +14,7 @@ from pipeline.records.export import (
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
 from pipeline.records.progress import OnProgress, Progress, ignore_progress
 from pipeline.records.sandbox import SandboxReady
-from pipeline.records.upload import HistorySummary, UploadRun, UploadSummary
+from pipeline.records.upload import HistorySummary, UploadPlan, UploadRun, UploadSummary
 
 __all__ = [
     "RESERVED_ID",
@@ -34,6 +34,7 @@ __all__ = [
     "Receipt",
     "SandboxReady",
     "SourceFingerprint",
+    "UploadPlan",
     "UploadRun",
     "UploadSummary",
     "UserRecommendations",

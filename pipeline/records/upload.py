@@ -7,10 +7,28 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPlan:
+    """What `upload` would do, found by a dry run; rates are in 10**6 bits a second."""
+
+    would_send: bool
+    """False where the tracker holds this very list."""
+    body_bytes: int
+    """The list and the form around it."""
+    deadline_s: float
+    needed_mbit_s: float
+    """The least with which the list is sent before the deadline."""
+    last_mbit_s: float | None
+    """That of the last confirmed upload; None where it is unknown, or that list was a small one."""
+    estimated_s: float | None
+    """How long sending takes at that rate."""
+    has_private_key: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UploadSummary:
     """What `upload` did; ``server_said`` is the answer's text, shortened and made safe.
 
-    When the tracker holds the list already, nothing is sent: ``status`` is None.
+    When the tracker holds the list already, and in a dry run, nothing is sent: ``status`` is None.
     """
 
     list_path: str
@@ -23,7 +41,9 @@ class UploadSummary:
     attempts: int
     server_said: str
     duration_s: float
-    outcome: Literal["uploaded", "unchanged"] = "uploaded"
+    outcome: Literal["uploaded", "unchanged", "dry-run"] = "uploaded"
+    transfer_s: float | None = None
+    """Seconds from the first byte of the list to the answer, in the attempt that succeeded."""
     old_users: int | None = None
     """Users of the last confirmed list; None where none is known."""
     added: int | None = None
@@ -32,6 +52,8 @@ class UploadSummary:
     """Against the last confirmed list; None where they were not compared."""
     confirmed_by: tuple[str, ...] = ()
     """Confirmations without which it would have been refused."""
+    plan: UploadPlan | None = None
+    """Of a dry run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +81,7 @@ class UploadRun:
     confirmed_by: tuple[str, ...] = ()
     attempts: int = 0
     error: str | None = None
+    transfer_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,15 @@ from typing import Literal
 from pipeline.errors import ConfigurationError
 from pipeline.limits import MAX_LIST
 from pipeline.settings.quantities import parse_duration, parse_share, parse_size
+from pipeline.settings.tracker import check_tracker_id
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareSettings:
     """Which rows of the extracts become the user list."""
 
+    tracker_id: str | None = None
+    """Tracker (shop) the list is for, kept in its receipt: upload refuses it for another."""
     id_column: str | None = None
     """Column with the user id. Default: auth_user_id, customer_id, user_id or id."""
     active_column: str | None = None
@@ -94,6 +97,7 @@ class PrepareSettings:
                     source="--" + name.replace("_", "-"),
                     actual=str(getattr(self, name)),
                 )
+        check_tracker_id(self.tracker_id)
         parse_size(self.max_bytes, option="--max-bytes")
         if self.memory is not None:
             parse_size(self.memory, option="--memory")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigurationError
-from pipeline.limits import UPLOAD_DEADLINE_S
-from pipeline.settings.quantities import parse_duration, parse_percent
+from pipeline.limits import MAX_LIST, UPLOAD_DEADLINE_S
+from pipeline.settings.quantities import parse_duration, parse_percent, parse_size
+from pipeline.settings.tracker import check_tracker_id
 
 _CONFIRMATION: Final = re.compile(
     r"(?:first|empty):\d+|(?:shrink|grow):\d+:\d+|overlap:\d+(?:\.\d)?|age:-?\d+", re.ASCII
@@ -18,7 +19,7 @@ _CONFIRMATION: Final = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class UploadSettings:
-    """Where a list goes and how long that may take."""
+    """Where a list goes, how long that may take, and what it may differ by."""
 
     tracker_id: str
     """Tracker (shop) whose stored list is replaced."""
@@ -50,6 +51,8 @@ class UploadSettings:
     """Wait for the server's consent (Expect: 100-continue) before the list is sent."""
     min_users: int | None = None
     """Refuse a list of fewer users; without a known earlier upload, accept one of as many."""
+    max_bytes: int | str = MAX_LIST
+    """Refuse a larger list; set more only when the vendor has agreed to more."""
     max_shrink: str | float = "20%"
     """Refuse a list that is shorter than the last one, or the longest of 14 days, by more."""
     max_grow: str | float = "200%"
@@ -62,8 +65,12 @@ class UploadSettings:
     """Send an unchanged list again when its last upload is longer ago."""
     confirm: tuple[str, ...] = ()
     """Let pass what a guard refused, in its own words: shrink:1000:700; repeatable."""
+    dry_run: bool = False
+    """Do everything but send: prove the list, ask the guards, tell size and time."""
 
     def __post_init__(self) -> None:
+        check_tracker_id(self.tracker_id)
+        parse_size(self.max_bytes, option="--max-bytes")
         parse_percent(self.max_shrink, option="--max-shrink")
         parse_percent(self.max_grow, option="--max-grow", most=1e9)
         parse_percent(self.min_overlap, option="--min-overlap")

@@ -80,7 +80,6 @@ class Attempt:
         self._framing = framing
         self._body = body
         self._transport: asyncio.Transport | None = None
-        self._began_at: float | None = None
         self._slow: Failure | None = None
 
     @property
@@ -97,9 +96,9 @@ class Attempt:
 
     def elapsed_s(self) -> float:
         """Seconds since the body began."""
-        if self._began_at is None:
+        if self._body.began_at is None:
             return 0.0
-        return asyncio.get_running_loop().time() - self._began_at
+        return asyncio.get_running_loop().time() - self._body.began_at
 
     async def run(self, *, deadline_at: float) -> Answer | Failure:
         """Send, and give the answer of success or what went wrong.
@@ -219,17 +218,16 @@ class Attempt:
         total = self._framing.content_length
         while not self._body.complete:
             await asyncio.sleep(interval_s)
-            if not self._body.began or self._transport is None:
+            # Waiting for consent is not sending.
+            if self._body.began_at is None or self._transport is None:
                 continue
             now = loop.time()
-            if self._began_at is None:  # waiting for consent is not sending
-                self._began_at = now - interval_s
             samples.append((now, self.sent_bytes))
             if too_slow(
                 sent_bytes=self.sent_bytes,
                 recent_bytes=self.sent_bytes - samples[0][1],
                 total_bytes=total,
-                elapsed_s=now - self._began_at,
+                elapsed_s=now - self._body.began_at,
                 recent_s=now - samples[0][0],
                 time_left_s=deadline_at - now,
             ):

@@ -24,12 +24,12 @@ from pipeline.limits import READ_CHUNK
 from pipeline.records import Receipt
 from pipeline.wire.multipart import Framing
 
-__all__ = ["ListBody", "OpenList", "open_list"]
+__all__ = ["BLOCK", "ListBody", "OpenList", "Proof", "open_list"]
 
 # So that neither the disk nor the loop waits for a turn of the other: 4 blocks of 1 MiB, read,
 # hashed and waiting. Blocks of 256 KiB were slower in both races run (benchmarks/upload.py).
 _AHEAD: Final = 4
-_BLOCK: Final = 4 * READ_CHUNK
+BLOCK: Final = 4 * READ_CHUNK
 _REMEDY: Final = "prepare the list again; nothing was stored by this attempt"
 
 
@@ -78,6 +78,35 @@ class OpenList:
         )
 
 
+class Proof:
+    """The blocks of a list, read in order and hashed; its end comes only when all was right."""
+
+    def __init__(self, source: OpenList) -> None:
+        self._source = source
+        self._hash = hashlib.sha256()
+
+    def read(self, offset: int, size: int) -> bytes:
+        """The block at `offset`; nothing once the whole list proved to be the right one.
+
+        Raises:
+            InputError: the list is not the one of its receipt.
+        """
+        receipt = self._source.receipt
+        size = min(size, receipt.bytes - offset)
+        block = self._source.read(offset, size)
+        if len(block) < size:
+            actual = offset + len(block)
+            raise self._source.differs("size", expected=receipt.bytes, actual=actual)
+        if block:
+            self._hash.update(block)
+            return block
+        self._source.check_size()
+        digest = self._hash.hexdigest()
+        if digest != receipt.sha256:
+            raise self._source.differs("sha256", expected=receipt.sha256, actual=digest)
+        return b""
+
+
 @contextmanager
 def open_list(path: Path, receipt: Receipt) -> Iterator[OpenList]:
     """Open a list once for a whole transfer.
@@ -103,9 +132,9 @@ def open_list(path: Path, receipt: Receipt) -> Iterator[OpenList]:
 class ListBody(AsyncIterator[bytes]):
     """One attempt's body, to be iterated once.
 
-    ``began`` tells that the prologue was given out, ``complete`` that the epilogue was; ``sent``
-    counts the list's bytes in between, ``error`` is why the body stays without its end. Close it
-    whatever happened: an abandoned attempt has a block ahead.
+    ``began_at`` is when the prologue was given out, by the loop's clock, ``complete`` tells that
+    the epilogue was; ``sent`` counts the list's bytes in between, ``error`` is why the body stays
+    without its end. Close it whatever happened: an abandoned attempt has a block ahead.
     """
 
     def __init__(
@@ -114,17 +143,17 @@ class ListBody(AsyncIterator[bytes]):
         framing: Framing,
         *,
         on_sent: Callable[[int], None],
-        chunk_bytes: int = _BLOCK,
+        chunk_bytes: int = BLOCK,
     ) -> None:
         self.sent = 0
-        self.began = False
+        self.began_at: float | None = None
         self.complete = False
         self.error: BaseException | None = None
         self._source = source
         self._framing = framing
         self._on_sent = on_sent
         self._chunk_bytes = chunk_bytes
-        self._hash = hashlib.sha256()
+        self._proof = Proof(source)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
         self._ahead: deque[asyncio.Future[bytes]] = deque()
         self._reading: set[asyncio.Future[bytes]] = set()
@@ -139,8 +168,8 @@ class ListBody(AsyncIterator[bytes]):
         if self.complete:
             raise StopAsyncIteration
         self._read_ahead()
-        if not self.began:
-            self.began = True
+        if self.began_at is None:
+            self.began_at = asyncio.get_running_loop().time()
             return self._framing.prologue
         try:
             block = await self._ahead.popleft()
@@ -172,7 +201,9 @@ class ListBody(AsyncIterator[bytes]):
         loop = asyncio.get_running_loop()
         promised = self._source.receipt.bytes
         while len(self._ahead) < _AHEAD and self._next_offset <= promised:
-            read = loop.run_in_executor(self._thread, self._read, self._next_offset)
+            read = loop.run_in_executor(
+                self._thread, self._proof.read, self._next_offset, self._chunk_bytes
+            )
             self._reading.add(read)
             read.add_done_callback(self._was_read)
             self._ahead.append(read)
@@ -184,20 +215,3 @@ class ListBody(AsyncIterator[bytes]):
         # One that nobody waits for any more must not be reported as an error nobody saw.
         if not done.cancelled():
             done.exception()
-
-    def _read(self, offset: int) -> bytes:
-        """The block at `offset`, hashed; nothing once the whole list proved to be the right one."""
-        promised = self._source.receipt.bytes
-        size = min(self._chunk_bytes, promised - offset)
-        block = self._source.read(offset, size)
-        if len(block) < size:
-            raise self._source.differs("size", expected=promised, actual=offset + len(block))
-        if block:
-            self._hash.update(block)
-            return block
-        self._source.check_size()
-        digest = self._hash.hexdigest()
-        if digest != self._source.receipt.sha256:
-            expected = self._source.receipt.sha256
-            raise self._source.differs("sha256", expected=expected, actual=digest)
-        return b""

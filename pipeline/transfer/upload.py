@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,18 +14,18 @@ from pipeline.errors import ConfigurationError, InputError
 from pipeline.records import OnProgress, Progress, Receipt, UploadSummary, ignore_progress
 from pipeline.settings import Secret, UploadSettings, parse_duration
 from pipeline.transfer.attempt import Attempt, Request, Signer
-from pipeline.transfer.body import ListBody, OpenList, open_list
+from pipeline.transfer.body import BLOCK, ListBody, OpenList, Proof, open_list
 from pipeline.transfer.loop import run
 from pipeline.transfer.session import proxy_for, tls_context
 from pipeline.wire.address import check_url, shown_url
 from pipeline.wire.answer import Answer, Failure, Phase, final_error, safe_text
-from pipeline.wire.multipart import frame_file, shorten_file_name
+from pipeline.wire.multipart import Framing, frame_file, shorten_file_name
 from pipeline.wire.retry import RetryPolicy, Stop, next_step
 
-__all__ = ["Account", "upload_list"]
+__all__ = ["Account", "Rehearsal", "rehearse_upload", "upload_list"]
 
 _log = logging.getLogger(__name__)
-_TRACKER: Final = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
+_BOUNDARY_BYTES: Final = 16
 
 
 @dataclass(slots=True)
@@ -72,6 +70,45 @@ def upload_list(
         return run(upload.run())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What would be sent: to where, and how many bytes with the form around the list."""
+
+    target: str
+    body_bytes: int
+
+
+def rehearse_upload(
+    list_path: Path,
+    receipt: Receipt,
+    private_key: Secret | None,
+    settings: UploadSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> Rehearsal:
+    """Do what `upload_list` does without a network: every setting, and the list to its last byte.
+
+    Args:
+        list_path: The list; opened once.
+        receipt: What the list must be: bytes, users, sha256.
+        private_key: Key of the signature; without one, everything else is tried.
+        settings: Where to and how.
+        on_progress: Told after each block.
+
+    Raises:
+        ConfigurationError: an address, name or key that cannot be used.
+        InputError: the list is missing, unreadable or not the one of its receipt.
+    """
+    request = _request(private_key or Secret("rehearsal"), settings)
+    with open_list(list_path, receipt) as source:
+        framing = _frame(source, settings, _boundary())
+        proof, done = Proof(source), 0
+        while block := proof.read(done, BLOCK):
+            done += len(block)
+            on_progress(Progress(stage="read", done=done, total=receipt.bytes, users=receipt.users))
+    return Rehearsal(target=request.shown, body_bytes=framing.content_length)
+
+
 class _Upload:
     """Attempts at sending one list, until one succeeds or none can."""
 
@@ -82,16 +119,14 @@ class _Upload:
         settings: UploadSettings,
         account: Account,
         on_progress: OnProgress,
-        *,
-        boundary: Callable[[], str] = lambda: f"batchpub-{secrets.token_hex(16)}",
     ) -> None:
         self._request = request
         self._source = source
         self._settings = settings
         self._account = account
         self._on_progress = on_progress
-        self._boundary = boundary
         self._fastest = 0.0  # bytes per second
+        self._took_s = 0.0
         self._policy = RetryPolicy(
             max_attempts=settings.max_attempts,
             base_s=parse_duration(settings.retry_wait, option="--retry-wait"),
@@ -135,15 +170,7 @@ class _Upload:
             await asyncio.sleep(step.seconds)
 
     async def _attempt(self, deadline_at: float) -> Answer | Failure:
-        settings, receipt = self._settings, self._source.receipt
-        name = settings.file_name or shorten_file_name(self._source.path.name)
-        framing = frame_file(
-            boundary=self._boundary(),
-            part_name=settings.part_name,
-            file_name=name,
-            part_content_type=settings.part_content_type,
-            file_bytes=receipt.bytes,
-        )
+        framing = _frame(self._source, self._settings, _boundary())
         body = ListBody(self._source, framing, on_sent=self._report)
         attempt = Attempt(self._request, framing, body)
         outcome: Answer | Failure | None = None
@@ -159,9 +186,10 @@ class _Upload:
             if attempt.phase is Phase.SENT and _leaves_doubt(outcome):
                 self._account.may_be_stored = True
             await body.aclose()
+        self._took_s = attempt.elapsed_s()
         # The first second fills buffers and says nothing about the rate.
-        if attempt.elapsed_s() > 1.0:
-            self._fastest = max(self._fastest, attempt.sent_bytes / attempt.elapsed_s())
+        if self._took_s > 1.0:
+            self._fastest = max(self._fastest, attempt.sent_bytes / self._took_s)
         return outcome
 
     def _report(self, sent: int) -> None:
@@ -183,7 +211,22 @@ class _Upload:
             attempts=attempts,
             server_said=safe_text(answer.body),
             duration_s=duration_s,
+            transfer_s=round(self._took_s, 6),
         )
+
+
+def _boundary() -> str:
+    return f"batchpub-{secrets.token_hex(_BOUNDARY_BYTES)}"
+
+
+def _frame(source: OpenList, settings: UploadSettings, boundary: str) -> Framing:
+    return frame_file(
+        boundary=boundary,
+        part_name=settings.part_name,
+        file_name=settings.file_name or shorten_file_name(source.path.name),
+        part_content_type=settings.part_content_type,
+        file_bytes=source.receipt.bytes,
+    )
 
 
 def _leaves_doubt(outcome: Answer | Failure | None) -> bool:
@@ -213,12 +256,6 @@ def _request(private_key: Secret, settings: UploadSettings) -> Request:
 
 
 def _target(settings: UploadSettings) -> str:
-    if not _TRACKER.fullmatch(settings.tracker_id):
-        raise ConfigurationError(
-            "not a tracker id",
-            source="--tracker-id",
-            remedy="copy it from the vendor's settings, it looks like 1234-5678",
-        )
     base = check_url(settings.base_url, option="--base-url")
     if base.query or base.fragment:
         raise ConfigurationError("the address has a query or a fragment", source="--base-url")

@@ -6,13 +6,14 @@ import json
 import logging
 import os
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import Run
 from transfer_servers import Peer, Script, header, refuse, serving, store_and_answer
 
 from pipeline import flows
-from pipeline.cli.app import run
 from pipeline.errors import BatchpubError
 from pipeline.settings import Secret, UploadSettings
 
@@ -59,6 +60,16 @@ def list_path(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """The command line sets up logging for its whole process."""
+    root, raising = logging.getLogger(), logging.raiseExceptions
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], logging.raiseExceptions = handlers, raising
+    root.setLevel(level)
+
+
 def found(texts: list[str], heads: list[bytes]) -> list[str]:
     digests = {header(head, "authorization").partition(":")[2] for head in heads}
     return [word for word in (KEY, PERSON, *digests) if any(word in text for text in texts)]
@@ -70,8 +81,7 @@ def test_the_command_line_shows_no_secret(
     name: str,
     place: str,
     list_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    batchpub: Run,
 ) -> None:
     folder = list_path.parent
     key_file = folder / "key"
@@ -82,22 +92,21 @@ def test_the_command_line_shows_no_secret(
         "file": ("BATCHPUB_PRIVATE_KEY_FILE", str(key_file)),
         "command": ("BATCHPUB_PRIVATE_KEY_COMMAND", f"cat {key_file}"),
     }[place]
-    monkeypatch.setenv(variable, value)
+    said = []
     with serving(SCRIPTS[name]) as server:
         for form in ("text", "json"):
             options = ["--log-format", form, *(["--json"] if form == "json" else [])]
             common = ["--state-dir", str(folder / "state"), "-v", *options]
             upload = ["upload", str(list_path), "--tracker-id", "1-2", "--base-url", server.url]
-            run(
-                [*upload, "--min-users", "1", "--max-attempts", "2", "--retry-wait", "1ms", *common]
-            )
-            run(["history", *common])
-    out, err = capfd.readouterr()
+            more = ["--min-users", "1", "--max-attempts", "2", "--retry-wait", "1ms"]
+            said.append(batchpub(*upload, *more, *common, **{variable: value}))
+            said.append(batchpub("history", *common))
     ledger = [one.read_bytes().decode("latin-1") for one in (folder / "state").glob("ledger*")]
 
-    assert json.loads(out.splitlines()[0])
+    assert json.loads(said[2].out)
     assert server.heads
-    assert [] == found([out, err, *ledger], server.heads)
+    told = [text for one in said for text in (one.out, one.err)]
+    assert [] == found([*told, *ledger], server.heads)
 
 
 def values_of_our_frames(error: BaseException | None) -> list[str]:

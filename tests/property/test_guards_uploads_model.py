@@ -93,7 +93,11 @@ def test_the_guards_refuse_what_the_model_refuses_and_name_words_that_help(
     max_grow: int,
 ) -> None:
     facts = UploadFacts(
-        users=users, sha256=sha256, made_at=NOW - timedelta(minutes=minutes_old), now=NOW
+        users=users,
+        bytes=1,
+        sha256=sha256,
+        made_at=NOW - timedelta(minutes=minutes_old),
+        now=NOW,
     )
     limits = UploadLimits(
         tracker_id="1-2", min_users=min_users, max_shrink=max_shrink, max_grow=max_grow

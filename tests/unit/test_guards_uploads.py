@@ -18,6 +18,7 @@ from pipeline.guards.uploads import (
     judge_list,
     judge_overlap,
 )
+from pipeline.limits import MAX_LIST
 from pipeline.records import UploadRun
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -56,9 +57,11 @@ def facts(
     tracker_id: str | None = None,
     now: datetime = NOW,
     sha256: str | None = None,
+    bytes_: int = 25_000,
 ) -> UploadFacts:
     return UploadFacts(
         users=users,
+        bytes=bytes_,
         sha256=f"of {users}" if sha256 is None else sha256,
         made_at=NOW - timedelta(hours=hours_old),
         now=now,
@@ -168,6 +171,22 @@ def test_an_old_list_and_one_from_the_future_are_refused(
     earlier = [run(1000, made_days_ago=30)]
 
     assert expected == judged(earlier, facts(1000, hours_old=hours_old))
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        pytest.param(LIMITS, (None,), id="the vendor's limit"),
+        pytest.param(replace(LIMITS, max_bytes=MAX_LIST + 1), (), id="the vendor agreed to more"),
+    ],
+)
+def test_a_list_over_the_size_limit_is_refused_unless_the_limit_is_another(
+    limits: UploadLimits, expected: tuple[str | None, ...]
+) -> None:
+    earlier = [run(1000)]
+
+    assert () == judged(earlier, facts(1000, bytes_=MAX_LIST))
+    assert expected == judged(earlier, facts(1000, bytes_=MAX_LIST + 1), limits)
 
 
 def test_a_list_older_than_one_that_was_sent_is_refused() -> None:
