@@ -95,7 +95,10 @@ async def answer_early(request: web.Request, answer: web.Response) -> web.Respon
     await answer.write_eof()
     transport = request.transport
     if transport is not None and transport.can_write_eof():
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:  # ENOTCONN: reset by the client, which then wants no answer
+            transport.abort()
     return answer
 
 

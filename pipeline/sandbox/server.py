@@ -22,15 +22,17 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from types import FrameType
 from typing import Final
 
 import orjson
 from aiohttp import web
 
 from pipeline.errors import ConfigurationError, MachineError, Terminated
+from pipeline.loop import run
 from pipeline.publish import machine_errors
 from pipeline.records import SandboxReady
-from pipeline.sandbox.answers import set_date
+from pipeline.sandbox.answers import no_answer, set_date
 from pipeline.sandbox.control import ELSEWHERE, error_answer, export_path, routes
 from pipeline.sandbox.exports import send_export
 from pipeline.sandbox.faults import FaultPlan, parse_faults
@@ -103,28 +105,33 @@ def serve(settings: SandboxSettings, *, on_ready: Callable[[SandboxReady], None]
         MachineError: the port cannot be had.
         Terminated: SIGTERM came, and the caller has no handler of its own for it.
     """
-    terminated = False
 
     async def main() -> None:
-        stop = asyncio.Event()
-
-        def terminate() -> None:
-            nonlocal terminated
-            terminated = True
-            stop.set()
-
-        if (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-        ):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
         async with _started(settings) as ready:
             on_ready(ready)
-            await stop.wait()
+            await asyncio.Event().wait()
 
-    asyncio.run(main())
-    if terminated:
+    with _terminated_by_default():
+        run(main())
+
+
+@contextmanager
+def _terminated_by_default() -> Iterator[None]:
+    """Let SIGTERM raise where it would kill, so that what is stored is removed first."""
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        del number, frame
         raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
@@ -273,3 +280,5 @@ async def _translate(
         return await handler(request)
     except (ConfigurationError, MachineError) as error:
         return error_answer(error)
+    except ConnectionError:  # the client went away while it was being answered
+        return no_answer()

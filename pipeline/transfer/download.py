@@ -15,13 +15,13 @@ import aiohttp
 from yarl import URL
 
 from pipeline.errors import BatchpubError, ConfigurationError, RemoteError, TryLaterError
+from pipeline.loop import run
 from pipeline.records import DownloadSummary, OnProgress, Progress, ignore_progress
 from pipeline.settings import FetchSettings, Secret, parse_duration, parse_size
 from pipeline.transfer.answers import first_values, read_text
 from pipeline.transfer.decode import ACCEPTED
 from pipeline.transfer.failures import FOREIGN, NOT_CONNECTED, failure_of
 from pipeline.transfer.feeder import Feeder, FeedStoppedError
-from pipeline.transfer.loop import run
 from pipeline.transfer.session import open_session, proxy_for, tls_context
 from pipeline.wire.address import check_url, join_url, same_origin, shown_url
 from pipeline.wire.answer import Answer, Failure, Phase, final_error, judge_answer

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigurationError, InputError
+from pipeline.loop import run
 from pipeline.records import OnProgress, Progress, Receipt, UploadSummary, ignore_progress
 from pipeline.settings import Secret, UploadSettings, parse_duration
 from pipeline.transfer.attempt import Attempt, Request, Signer
 from pipeline.transfer.body import BLOCK, ListBody, OpenList, Proof, open_list
-from pipeline.transfer.loop import run
 from pipeline.transfer.session import proxy_for, tls_context
 from pipeline.wire.address import check_url, shown_url
 from pipeline.wire.answer import Answer, Failure, Phase, final_error, safe_text

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -152,6 +157,48 @@ def test_a_sandbox_ends_quietly(number: signal.Signals, code: int, tmp_path: Pat
 
     assert {"base_url", "tracker_id", "public_key", "private_key", "export_url"} == ready.keys()
     assert (code, "", "") == (process.returncode, rest, told)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_sandbox_in_the_middle_of_everything_ends_at_once_and_quietly(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    """Requests come and go, one is sent slowly, one is half a head, while the stop arrives."""
+    for _ in range(2):
+        process = start("sandbox", "--json", cwd=tmp_path)
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        address = ("127.0.0.1", urlsplit(ready["base_url"]).port or 0)
+        with socket.create_connection(address) as half, socket.create_connection(address) as slow:
+            half.sendall(b"POST /v1/recom")
+            slow.sendall(HEAD + b"x" * 100)
+            busy = threading.Event()
+            threads = [threading.Thread(target=knock, args=(address, busy)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            assert busy.wait(20)
+            process.send_signal(number)
+            rest, told = process.communicate(timeout=10)
+            for thread in threads:
+                thread.join()
+
+        assert (code, "", "") == (process.returncode, rest, told)
+
+
+HEAD = (
+    b"POST /v1/recommender/batching/1234-5678/users HTTP/1.1\r\nHost: x\r\n"
+    b"Content-Length: 1000000\r\n\r\n"
+)
+
+
+def knock(address: tuple[str, int], busy: threading.Event) -> None:
+    """Uploads that break off, one after the other, until nobody is there."""
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            if number == 30:
+                busy.set()
+            with socket.create_connection(address) as one:
+                one.sendall(HEAD + b"x" * 5000)
 
 
 LOST_STOP = """

@@ -1,8 +1,8 @@
-"""An event loop for one transfer, which a stop request ends in good order.
+"""An event loop for a transfer or a server, which a stop request ends in good order.
 
 Strategy: a signal handler that raises tears asyncio in the middle of a step: a callback that was
 taken and not yet run is lost, and the clean-up waits for it for ever. So while the loop runs, a
-stop signal cancels the transfer instead; when everything is closed, the handler that was there
+stop signal cancels the work instead; when everything is closed, the handler that was there
 before is called and raises what it raises.
 """
 
@@ -63,7 +63,7 @@ class _Stops:
             signal.signal(number, handler)
         if self._requested is not None:
             self._former[self._requested](self._requested, None)
-            # The handler did not raise, but the transfer was ended all the same.
+            # The handler did not raise, but the work was ended all the same.
             raise KeyboardInterrupt
 
     async def cancelling(self, main: Coroutine[Any, Any, _T]) -> _T:

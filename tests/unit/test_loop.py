@@ -12,7 +12,7 @@ from types import FrameType
 import pytest
 
 from pipeline.errors import Terminated
-from pipeline.transfer.loop import run
+from pipeline.loop import run
 
 
 @pytest.fixture
