@@ -244,7 +244,7 @@ class Attempt:
             source=self._request.shown,
             limit=f"{needed:.3g} Mbit/s needed",
             actual=f"{actual:.3g} Mbit/s",
-            remedy="use a faster connection, or --max-bytes for a smaller list",
+            remedy="use a faster connection, or prepare a smaller list with --max-bytes",
         )
         return Failure(error=error, retryable=False)
 

@@ -4,6 +4,8 @@ the old or the new list entire, and the error, the ledger and the next run all t
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ from pipeline.settings import Secret, UploadSettings
 
 ANSWER = b'HTTP/1.1 201 Created\r\nContent-Length: 11\r\n\r\n{"ok":true}'
 # Much more than the buffers on the way hold, so that a phase in the body is one for the client too.
-PADDING = b"".join(b'{"auth_user_id":"p%07d"}\n' % number for number in range(300_000))
+PADDING = b"".join(b'{"auth_user_id":"p%07d"}\n' % number for number in range(600_000))
 
 
 @dataclass
@@ -335,3 +337,24 @@ def test_what_an_earlier_attempt_may_have_stored_is_not_forgotten(
     with stage(tmp_path) as here:
         expected = "RemoteError" if later == "401" else "TryLaterError"
         assert expected == here.suffer(stores_and_fails, max_attempts=2)
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["all was sent", "in the body"])
+def test_ctrl_c_is_uncertain_only_when_all_was_sent(large: bool, tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        if large:
+            peer.read(1000)
+        else:
+            peer.store_request()
+        os.kill(os.getpid(), signal.SIGINT)
+        peer.server.release.wait(20)
+
+    with stage(tmp_path, large=large) as here:
+        before, path = here.server.stored, here.write()
+        with pytest.raises(KeyboardInterrupt):
+            here.upload(path, script)
+        memory, run = here.memory()
+
+        assert ("failed" if large else "uncertain") == run.outcome
+        assert (before if large else path.read_bytes()) == here.server.stored
+        assert sha(here.server.stored) in {one.sha256 for one in memory.possible}
