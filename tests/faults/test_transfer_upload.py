@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from python_multipart import MultipartParser
 from transfer_servers import (
     CERTIFICATE,
     Peer,
@@ -95,12 +96,8 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Receipt]:
     return write_list(tmp_path_factory.mktemp("big"), BIG)
 
 
-def test_a_list_arrives_byte_for_byte_at_a_foreign_parser(big: tuple[Path, Receipt]) -> None:
-    path, receipt = big
-    with serving(store_and_answer(202, b"<h1>Thanks</h1>")) as server:
-        summary = upload_list(path, receipt, Secret(KEY), settings(server.url))
-    head, body = server.heads[0], server.bodies[0]
-    _, _, files = parse_form_data(
+def by_werkzeug(head: bytes, body: bytes) -> tuple[str, str, bytes]:
+    _, form, files = parse_form_data(
         {
             "REQUEST_METHOD": "POST",
             "CONTENT_TYPE": header(head, "content-type"),
@@ -108,12 +105,65 @@ def test_a_list_arrives_byte_for_byte_at_a_foreign_parser(big: tuple[Path, Recei
             "wsgi.input": io.BytesIO(body),
         }
     )
+    assert (["file"], []) == (list(files), list(form))
     stored = files["file"]
     content = stored.read()
     stored.close()
+    return str(stored.filename), str(stored.content_type), content
+
+
+def by_python_multipart(head: bytes, body: bytes) -> tuple[str, str, bytes]:
+    """Fed in small pieces, as a streaming server would."""
+    found: list[tuple[str, str, bytes]] = []
+    parts: list[bytes] = []
+    fields: list[bytes] = []
+    boundary = header(head, "content-type").partition("boundary=")[2]
+    headers: dict[str, str] = {}
+    name, value = bytearray(), bytearray()
+
+    def end_header() -> None:
+        headers[name.decode().lower()] = value.decode()
+        name.clear()
+        value.clear()
+
+    def end_part() -> None:
+        disposition = headers["content-disposition"]
+        file_name = disposition.partition('filename="')[2].partition('"')[0]
+        fields.append(disposition.encode())
+        found.append((file_name, headers["content-type"], b"".join(parts)))
+
+    ended: list[bool] = []
+    parser = MultipartParser(
+        boundary,
+        {
+            "on_header_field": lambda data, start, end: name.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: value.extend(data[start:end]),
+            "on_header_end": end_header,
+            "on_part_data": lambda data, start, end: parts.append(data[start:end]),
+            "on_part_end": end_part,
+            "on_end": lambda: ended.append(True),
+        },
+    )
+    for start in range(0, len(body), 7_001):
+        parser.write(body[start : start + 7_001])
+    parser.finalize()
+    assert [True] == ended
+    assert b'name="file"' in fields[0]
+    (only,) = found
+    return only
+
+
+@pytest.mark.parametrize("parse", [by_werkzeug, by_python_multipart])
+def test_a_list_arrives_byte_for_byte_at_a_foreign_parser(
+    parse: Callable[[bytes, bytes], tuple[str, str, bytes]], big: tuple[Path, Receipt]
+) -> None:
+    path, receipt = big
+    with serving(store_and_answer(202, b"<h1>Thanks</h1>")) as server:
+        summary = upload_list(path, receipt, Secret(KEY), settings(server.url))
+    file_name, content_type, content = parse(server.heads[0], server.bodies[0])
 
     assert receipt.sha256 == hashlib.sha256(content).hexdigest()
-    assert ("users.jsonl", "application/octet-stream") == (stored.filename, stored.content_type)
+    assert ("users.jsonl", "application/octet-stream") == (file_name, content_type)
     assert (202, 1, "Thanks") == (summary.status, summary.attempts, summary.server_said)
     assert (receipt.users, receipt.bytes, receipt.sha256) == (
         summary.users,
