@@ -205,6 +205,7 @@ class Preparation:
             overflow_users=self._users - receipt.users,
             changed_ids=counts.changed_ids,
             merged_ids=counts.merged_ids,
+            tracker_id=receipt.tracker_id,
             oldest_kept=self._oldest.isoformat() if self._oldest else None,
             duration_s=round(time.monotonic() - self._started, 3),
         )

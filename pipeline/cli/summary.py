@@ -89,6 +89,7 @@ def _prepare(done: PrepareSummary) -> list[str]:
         ("oldest kept", done.oldest_kept or "-"),
         ("size", f"{size(done.bytes)} of {size(done.max_bytes)} allowed"),
         *over_vendor_limit(done.max_bytes),
+        *([("for tracker", done.tracker_id)] if done.tracker_id else []),
         ("receipt", done.receipt),
         ("sha256", done.sha256),
         ("time", duration(done.duration_s)),

@@ -59,3 +59,5 @@ class PrepareSummary:
     duration_s: float
     changed_ids: dict[str, int] = field(default_factory=dict)
     merged_ids: dict[str, int] = field(default_factory=dict)
+    tracker_id: str | None = None
+    """The tracker that the receipt names."""

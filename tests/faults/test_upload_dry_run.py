@@ -240,7 +240,9 @@ def test_a_list_of_another_tracker_is_refused_by_its_receipt(stage: Night, batch
     extract.write_text("customer_id,last_active\n" + "".join(f"{u},2026-11-01\n" for u in USERS))
     made = stage.folder / "made.jsonl"
     prepare = ("prepare", extract, "-o", made, "--as-of", "2026-11-20")
-    assert 0 == batchpub(*prepare, BATCHPUB_TRACKER_ID="7777-1").code
+    made_for = batchpub(*prepare, BATCHPUB_TRACKER_ID="7777-1")
+    assert 0 == made_for.code
+    assert "for tracker  7777-1" in made_for.err
     refused = command(stage, batchpub, made, "--min-users", "1", "--dry-run")
     assert 0 == batchpub(*prepare, "--tracker-id", stage.ready.tracker_id).code
     taken = command(stage, batchpub, made, "--min-users", "1", "--dry-run")
