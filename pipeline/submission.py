@@ -239,7 +239,9 @@ class Submission:
             outcome = "uncertain" if account.may_be_stored else "failed"
             said = error.message if isinstance(error, BatchpubError) else type(error).__name__
             try:
-                self._held.update(run, outcome=outcome, ended_at=_now(), error=said)
+                self._held.update(
+                    run, outcome=outcome, ended_at=_now(), attempts=account.attempts, error=said
+                )
             except BatchpubError as trouble:  # the next run reads the unfinished row as uncertain
                 _log.warning("the outcome is not in the ledger: %s", trouble)
             raise

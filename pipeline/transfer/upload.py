@@ -32,10 +32,12 @@ _BOUNDARY_BYTES: Final = 16
 class Account:
     """What is true of the remote list while it is replaced, and however that ends.
 
-    ``may_be_stored`` tells that a server had the whole list and did not surely refuse it.
+    ``may_be_stored`` tells that a server had the whole list and did not surely refuse it;
+    ``attempts`` counts the attempts begun.
     """
 
     may_be_stored: bool = False
+    attempts: int = 0
 
 
 def upload_list(
@@ -138,9 +140,9 @@ class _Upload:
         began_at = loop.time()
         deadline_at = began_at + parse_duration(self._settings.deadline, option="--deadline")
         uncertain: Failure | None = None
-        attempts = 0
         while True:
-            attempts += 1
+            self._account.attempts += 1
+            attempts = self._account.attempts
             outcome = await self._attempt(deadline_at)
             if isinstance(outcome, Answer):
                 return self._summary(outcome, attempts, loop.time() - began_at)

@@ -336,7 +336,9 @@ def test_what_an_earlier_attempt_may_have_stored_is_not_forgotten(
 
     with stage(tmp_path) as here:
         expected = "RemoteError" if later == "401" else "TryLaterError"
-        assert expected == here.suffer(stores_and_fails, max_attempts=2)
+        assert expected == here.suffer(stores_and_fails, recover=False, max_attempts=2)
+        _, run = here.memory()
+        assert ("uncertain", 2) == (run.outcome, run.attempts)
 
 
 @pytest.mark.parametrize("large", [False, True], ids=["all was sent", "in the body"])
