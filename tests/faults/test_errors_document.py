@@ -65,11 +65,11 @@ def test_the_messages_it_quotes_are_those_of_the_program(tmp_path: Path) -> None
         path = stage.write([*USERS, "new"])
         stage.plan({"kind": "clock", "clock_offset_s": 14})
         told.append(stage.upload(path))
-        large = stage.write(f"u{number:012}" for number in range(700_000))
+        large = stage.write(f"u{number:012}" for number in range(500_000))
         stage.plan({"kind": "stall", "seconds": 60})
         told.append(
             stage.upload(
-                *(large,), deadline=3, min_overlap="0", confirm=("grow:100:700000",)
+                *(large,), deadline=3, min_overlap="0", confirm=("grow:100:500000",)
             )
         )  # fmt: skip
     quoted = re.findall(r"^```text\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)

@@ -292,19 +292,22 @@ def test_an_answer_cut_at_any_byte_is_success_or_uncertain(
 
 
 @pytest.mark.parametrize("count", [0, 200, 500], ids=["at once", "in the head", "in the body"])
-def test_a_standstill_is_uncertain_only_when_all_was_sent(count: int, tmp_path: Path) -> None:
+def test_a_standstill_after_all_was_sent_is_uncertain(count: int, tmp_path: Path) -> None:
     def still(peer: Peer) -> None:
         peer.wait_for_end()
 
-    def reads_no_more(peer: Peer) -> None:
-        peer.read(count)
-        peer.server.release.wait(20)
-
     with stage(tmp_path) as here:
         assert "UncertainError" == here.suffer(after(count, still), deadline=0.3)
-    (tmp_path / "large").mkdir()
-    with stage(tmp_path / "large", large=True) as here:
-        assert "TryLaterError" == here.suffer(reads_no_more, deadline=0.5)
+
+
+def test_a_standstill_in_a_body_that_is_still_being_sent_changes_nothing(tmp_path: Path) -> None:
+    def reads_no_more(peer: Peer) -> None:
+        peer.read(500)
+        peer.server.release.wait(20)
+
+    with stage(tmp_path, large=True) as here:
+        assert "TryLaterError" == here.suffer(reads_no_more, recover=False, deadline=0.5)
+        assert "failed" == here.memory()[1].outcome
 
 
 def test_a_service_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
