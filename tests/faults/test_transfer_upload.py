@@ -792,11 +792,12 @@ def test_the_loop_turns_while_the_disk_is_slow(
     ends: str, big: tuple[Path, Receipt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A read that waits for a hundred turns of the loop would wait for ever on the loop."""
-    turns = threading.Semaphore(0)
+    turns, reading = threading.Semaphore(0), threading.Event()
     real = os.pread
     waited = []
 
     def slow(descriptor: int, size: int, offset: int) -> bytes:
+        reading.set()
         while turns.acquire(blocking=False):
             pass  # those that are over do not count
         waited.append(all(turns.acquire(timeout=5) for _ in range(100)))
@@ -810,6 +811,7 @@ def test_the_loop_turns_while_the_disk_is_slow(
 
     def refuses(peer: Peer) -> None:
         peer.read_head()
+        assert reading.wait(20)
         peer.answer(413)
         peer.wait_for_end()
 
