@@ -47,7 +47,8 @@ class Submission:
     """Call `judge`; then `leave` where `unchanged`, else `compare` and `send`; in a ``with``.
 
     A dry run calls `rehearse` in place of `leave` and `send`: it asks the same questions of the
-    same ledger under the same lock, and writes no run down.
+    same ledger and writes no run down. It holds the lock only while it looks: a person's question
+    must not keep the night's upload out.
     """
 
     def __init__(
@@ -69,9 +70,12 @@ class Submission:
         self._confirmed_by: tuple[str, ...] = ()
         with ExitStack() as stack:
             self._ledger = stack.enter_context(Ledger(state_dir or default_state_dir()))
-            self._held = stack.enter_context(self._ledger.hold(settings.tracker_id, self._target))
+            lock = stack.enter_context(ExitStack())
+            self._held = lock.enter_context(self._ledger.hold(settings.tracker_id, self._target))
             now = datetime.now(UTC)
             self._before = baselines(self._held.sent(), now=now)
+            if settings.dry_run:
+                lock.close()
             self._stack = stack.pop_all()
         self._facts = UploadFacts(
             users=self._receipt.users,

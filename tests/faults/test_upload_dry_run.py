@@ -165,6 +165,19 @@ def test_an_upload_under_way_is_told(stage: Night) -> None:
         assert isinstance(dry(stage, path, min_users=1), TryLaterError)
 
 
+def test_a_dry_run_keeps_no_upload_out(stage: Night) -> None:
+    path = stage.write(USERS)
+    settings = UploadSettings(**stage.settings(min_users=1, dry_run=True))
+    sent = []
+
+    def upload_meanwhile(progress: object) -> None:
+        sent.append(stage.upload(path, min_users=1))
+
+    flows.upload(path, None, settings, state_dir=stage.state, on_progress=upload_meanwhile)
+
+    assert isinstance(sent[0], UploadSummary)
+
+
 def test_the_time_is_that_of_the_last_upload_when_it_was_of_like_size(stage: Night) -> None:
     path = stage.write(USERS)
     _, first = planned(stage, path, min_users=1, deadline=100)
