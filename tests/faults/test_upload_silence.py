@@ -19,7 +19,9 @@ from pipeline.settings import Secret, UploadSettings
 
 KEY = "k3y-that-nobody-may-see"
 PERSON = "zq7.person@mail.example"
-ECHO = b'{"auth_user_id":"%s","authorization":"ApiAuth 1-2:%s"}' % (PERSON.encode(), KEY.encode())
+ECHO = (
+    f'{{"auth_user_id":"{PERSON}","authorization":"ApiAuth 1-2:{KEY}","e":"to {PERSON}"}}'
+).encode()
 
 
 def nonsense(peer: Peer) -> None:
