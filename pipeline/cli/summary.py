@@ -127,11 +127,17 @@ def _before(done: UploadSummary) -> str:
 
 def _fetch(done: FetchSummary) -> list[str]:
     arrived = done.download
+    if done.outcome == "not_modified":
+        return [
+            f"Not modified: {', '.join(done.export.outputs)} is this version of {arrived.url}"
+            f" already, nothing was written: {count(done.export.users, 'user')}"
+        ]
     return _export(
         done.export,
         [
             ("from", arrived.url),
             ("received", f"{size(arrived.received)} in {count(arrived.attempts, 'attempt')}"),
+            *([("looks", count(done.polls))] if done.polls > 1 else []),
             ("modified", arrived.last_modified or "-"),
         ],
     )

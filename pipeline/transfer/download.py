@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import ssl
 import time
@@ -14,13 +13,14 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from pipeline.errors import BatchpubError, ConfigurationError, RemoteError, TryLaterError
+from pipeline.errors import BatchpubError, RemoteError, TryLaterError
 from pipeline.records import DownloadSummary, OnProgress, Progress, ignore_progress
 from pipeline.settings import FetchSettings, Secret, parse_duration, parse_size
 from pipeline.transfer.answers import first_values, read_text
 from pipeline.transfer.decode import ACCEPTED
 from pipeline.transfer.failures import FOREIGN, NOT_CONNECTED, failure_of
 from pipeline.transfer.feeder import Feeder, FeedStoppedError
+from pipeline.transfer.local_file import file_path, is_file_url, read_local
 from pipeline.transfer.loop import run
 from pipeline.transfer.session import open_session, proxy_for, tls_context
 from pipeline.wire.address import check_url, join_url, same_origin, shown_url
@@ -28,19 +28,13 @@ from pipeline.wire.answer import Answer, Failure, Phase, final_error, judge_answ
 from pipeline.wire.representation import Representation
 from pipeline.wire.retry import RetryPolicy, Stop, next_step
 
-__all__ = ["download"]
+__all__ = ["download", "shown_source"]
 
 _log = logging.getLogger(__name__)
 _MAX_REDIRECTS: Final = 5
 # The last look at the version is a courtesy: it may not cost more than this.
 _VERSION_S: Final = 10.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# These belong to the transfer itself.
-_RESERVED: Final = frozenset(
-    {"host", "range", "if-range", "accept-encoding", "content-length", "transfer-encoding",
-     "connection", "expect"}
-)  # fmt: skip
 
 
 def download(
@@ -49,17 +43,23 @@ def download(
     settings: FetchSettings,
     *,
     credentials: Mapping[str, Secret] | None = None,
+    condition: Mapping[str, str] | None = None,
+    awaited_until: float | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> DownloadSummary:
     """Fetch `url` and feed its decoded bytes; on return every byte was fed.
 
     Args:
-        url: Address of the export.
+        url: Address of the export, https or file.
         feed: Takes the next bytes; called in one thread of its own, in order, and never for two
             versions of the export. What it raises ends the download and comes out unchanged.
         settings: Deadlines and limits.
         credentials: Request headers by name, such as ``Authorization``; sent to the address's own
             scheme, host and port only.
+        condition: The `condition` of an earlier summary: when there is no other version, nothing
+            is fed and the status is 304.
+        awaited_until: Time by `time.monotonic` until which the export may begin to come; with it
+            an export that is not there yet is a TryLaterError.
         on_progress: Told after each block; called in the event loop, so it must not linger.
 
     Raises:
@@ -68,8 +68,26 @@ def download(
         RemoteError: the server refused, or redirects elsewhere.
         TryLaterError: no whole export within the attempts and the deadline, or it changed.
     """
+    condition = condition or {}
+    if is_file_url(url):
+        return read_local(
+            url,
+            feed,
+            settings,
+            condition=condition,
+            is_awaited=awaited_until is not None,
+            on_progress=on_progress,
+        )
     check_url(url, option="URL")
-    arriving = _Download(url, feed, settings, _checked(credentials or {}), on_progress)
+    arriving = _Download(
+        url,
+        feed,
+        settings,
+        headers={name: secret.reveal() for name, secret in (credentials or {}).items()},
+        condition=condition,
+        awaited_until=awaited_until,
+        on_progress=on_progress,
+    )
     try:
         return run(arriving.run())
     except FeedStoppedError:
@@ -79,6 +97,18 @@ def download(
     if stopped is None:
         raise AssertionError("a feed stopped without an error")
     raise stopped
+
+
+def shown_source(url: str) -> str:
+    """What errors and summaries call the export at `url`.
+
+    Raises:
+        ConfigurationError: not an address that can be fetched.
+    """
+    if is_file_url(url):
+        return file_path(url).as_uri()
+    check_url(url, option="URL")
+    return shown_url(url)
 
 
 class _StartOverError(Exception):
@@ -93,12 +123,17 @@ class _Download:
         url: str,
         feed: Callable[[bytes], None],
         settings: FetchSettings,
+        *,
         headers: dict[str, str],
+        condition: Mapping[str, str],
+        awaited_until: float | None,
         on_progress: OnProgress,
     ) -> None:
         self._url = url
         self._shown = shown_url(url)
         self._headers = headers
+        self._condition = condition
+        self._awaited_until = awaited_until
         self._on_progress = on_progress
         self._deadline_s = parse_duration(settings.deadline, option="--deadline")
         self._stall_s = parse_duration(settings.stall_timeout, option="--stall-timeout")
@@ -115,24 +150,21 @@ class _Download:
         self._offset = 0  # bytes of this version received
         self._received = 0  # bytes received in all
         self._furthest = 0
+        self._has_begun = False
+        self._began_at = time.monotonic()
+        self._limit: asyncio.Timeout | None = None
 
     async def run(self) -> DownloadSummary:
         """Try until the export is whole."""
-        began_at = time.monotonic()
         try:
-            async with asyncio.timeout(self._deadline_s) as limit:
-                status, attempts = await self._attempts(began_at + self._deadline_s)
+            # The loop's clock is time.monotonic.
+            async with asyncio.timeout_at(self._give_up_at()) as self._limit:
+                status, attempts = await self._attempts()
                 await self._check_version()
         except TimeoutError as error:
-            if not limit.expired():
+            if self._limit is None or not self._limit.expired():
                 raise
-            raise TryLaterError(
-                "the deadline passed before the export was whole",
-                source=self._shown,
-                position=f"byte {self._offset:,}",
-                limit=f"{self._deadline_s:g} s",
-                remedy="raise --deadline, or try again later; nothing was changed",
-            ) from error
+            raise self._too_late() from error
         version = self._version
         return DownloadSummary(
             url=self._shown,
@@ -142,10 +174,29 @@ class _Download:
             attempts=attempts,
             etag=version.etag if version else None,
             last_modified=version.last_modified if version else None,
-            duration_s=time.monotonic() - began_at,
+            duration_s=time.monotonic() - self._began_at,
+            condition=dict(version.condition if version else self._condition),
         )
 
-    async def _attempts(self, deadline_at: float) -> tuple[int, int]:
+    def _give_up_at(self) -> float:
+        """Once an export has begun to come, only the deadline of the download counts."""
+        deadline_at = self._began_at + self._deadline_s
+        if self._awaited_until is None or self._has_begun:
+            return deadline_at
+        return min(deadline_at, self._awaited_until)
+
+    def _too_late(self) -> TryLaterError:
+        if self._give_up_at() < self._began_at + self._deadline_s:
+            return TryLaterError("no answer came in time", source=self._shown)
+        return TryLaterError(
+            "the deadline passed before the export was whole",
+            source=self._shown,
+            position=f"byte {self._offset:,}",
+            limit=f"{self._deadline_s:g} s",
+            remedy="raise --deadline, or try again later; nothing was changed",
+        )
+
+    async def _attempts(self) -> tuple[int, int]:
         attempts = fruitless = 0
         while True:
             attempts += 1
@@ -160,7 +211,7 @@ class _Download:
                 self._policy,
                 attempt=fruitless,
                 retryable=outcome.retryable,
-                time_left_s=deadline_at - time.monotonic(),
+                time_left_s=self._give_up_at() - time.monotonic(),
                 jitter=secrets.SystemRandom().random(),
                 retry_after_s=outcome.retry_after_s,
             )
@@ -206,6 +257,8 @@ class _Download:
         if method == "GET" and self._offset and version is not None and version.validator:
             headers["Range"] = f"bytes={self._offset}-"
             headers["If-Range"] = version.validator
+        elif method == "GET" and version is None and not self.feeder.fed:
+            headers |= self._condition
         return session.request(
             method,
             URL(url, encoded=True),
@@ -224,10 +277,15 @@ class _Download:
                 raise _StartOverError
         elif status == 416 and resuming:
             raise _StartOverError
+        elif status == 304 and self._version is None and self._condition and not self.feeder.fed:
+            return status
         elif status == 200:
             self._check_framing(headers)
             self._version = Representation.of(headers)
             self._offset = 0
+            self._has_begun = True
+            if self._limit is not None:
+                self._limit.reschedule(self._give_up_at())
             await self.feeder.begin(self._version.coding)
         else:
             answer = Answer(
@@ -236,6 +294,9 @@ class _Download:
                 body=await read_text(response),
                 received_at=time.time(),
             )
+            if status == 404 and self._awaited_until is not None:
+                absent = TryLaterError("there is no export yet (404)", source=self._shown)
+                return Failure(error=absent, retryable=False)
             judged = judge_answer(answer, phase=Phase.SENT, source=self._shown)
             return judged or self._refused(f"the server answered {status} instead of the export")
         while block := await response.content.readany():
@@ -253,10 +314,14 @@ class _Download:
     def _redirected(self, url: str, status: int, headers: Mapping[str, str]) -> str:
         """Where to go on; another scheme, host or port is refused."""
         target = join_url(url, headers.get("location", ""))
-        if not headers.get("location") or target is None or not same_origin(url, target):
-            answer = Answer(status=status, headers=headers, body=b"", received_at=time.time())
-            judged = judge_answer(answer, phase=Phase.SENT, source=self._shown)
-            raise judged.error if judged else AssertionError("a redirect is no success")
+        if not headers.get("location") or target is None:
+            raise RemoteError(f"the server redirects to nowhere ({status})", source=self._shown)
+        if not same_origin(url, target):
+            raise RemoteError(
+                f"the server redirects to {shown_url(target)} ({status})",
+                source=self._shown,
+                remedy="if that address is right, fetch it; another host is never followed to",
+            )
         check_url(target, option="URL")
         return target
 
@@ -281,7 +346,7 @@ class _Download:
                 self._session() as session,
                 self._get(session, self._url, "HEAD") as response,
             ):
-                changed = response.status == 200 and version.differs_from(first_values(response))
+                changed = response.status == 200 and version.replaced_by(first_values(response))
         except FOREIGN as error:
             # The export is whole; a server that does not know HEAD says nothing against it.
             _log.info("the version could not be checked: %s", type(error).__name__)
@@ -302,15 +367,3 @@ class _Download:
 
     def _refused(self, message: str) -> Failure:
         return Failure(error=RemoteError(message, source=self._shown), retryable=False)
-
-
-def _checked(credentials: Mapping[str, Secret]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, secret in credentials.items():
-        value = secret.reveal()
-        if not _HEADER.fullmatch(name) or name.lower() in _RESERVED:
-            raise ConfigurationError("not a header that can be set", source=name)
-        if not value.isascii() or not value.isprintable():
-            raise ConfigurationError("the header's value is not printable ASCII", source=name)
-        headers[name] = value
-    return headers

@@ -88,7 +88,7 @@ def test_a_coding_that_was_not_asked_for_is_refused(coding: str) -> None:
 
 
 def test_a_zstd_window_that_would_fill_the_memory_is_refused() -> None:
-    options = {
+    options: dict[int, int] = {
         zstd.CompressionParameter.window_log: 28,
         zstd.CompressionParameter.enable_long_distance_matching: 1,
     }
