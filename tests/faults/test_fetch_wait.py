@@ -211,7 +211,11 @@ def test_a_server_that_does_not_answer_ends_with_the_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.retrieval._LAST_LOOK_S", 0.05)
-    with serving(lambda peer: peer.wait_for_end() and None) as server:
+
+    def never(peer: Peer) -> None:
+        peer.wait_for_end()
+
+    with serving(never) as server:
         found = run(server.url, tmp_path / "r.jsonl", **(FRESH | {"wait": 0.05}))
 
     assert isinstance(found, TryLaterError)
