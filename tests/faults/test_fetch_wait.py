@@ -92,7 +92,25 @@ def test_at_the_end_of_the_wait_the_last_thing_seen_is_told(before: str, tmp_pat
     assert [output] == list(tmp_path.iterdir())
 
 
-def test_a_refusal_is_told_even_when_trouble_came_after_it(tmp_path: Path) -> None:
+class Clock:
+    """Time that passes in sleep alone, however busy the machine is."""
+
+    def __init__(self) -> None:
+        self.slept_s = 0.0
+        self.began_at = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.began_at + self.slept_s
+
+    def sleep(self, seconds: float) -> None:
+        self.slept_s += seconds
+
+
+def test_a_refusal_is_told_even_when_trouble_came_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.retrieval.time", Clock())
+    monkeypatch.setattr("pipeline.retrieval._LAST_LOOK_S", 60.0)
     with serving(serve_file(make_export(updated_at=OLD)), answer(404, b"no")) as server:
         found = run(server.url, tmp_path / "r.jsonl", **(FRESH | {"wait": 0.05}))
 

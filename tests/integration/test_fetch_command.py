@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,17 +50,28 @@ def test_a_file_is_fetched_then_left_alone_then_refused(tmp_path: Path) -> None:
     assert expected_lines() == (tmp_path / "r.jsonl").read_bytes()
 
 
-def test_a_wait_says_when_it_looks_next_and_ends_with_6(tmp_path: Path) -> None:
+def test_a_wait_says_when_it_looks_next(tmp_path: Path) -> None:
     url = (tmp_path / "none.xml").as_uri()
-    done = batchpub(tmp_path, "fetch", url, "-o", "r.jsonl", "--wait", "1s", "--interval", "400ms")
+    words = [str(COMMAND), "fetch", url, "-o", "r.jsonl", "--wait", "2h"]
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
 
-    first, *_, last = done.stderr.splitlines()
     clock = r"\d\d:\d\d:\d\d"
-    assert 6 == done.returncode
     assert re.fullmatch(
-        f"batchpub: wait: next look at {clock}, until {clock}; there is no export yet", first
+        f"batchpub: wait: next look at {clock}, until {clock}; there is no export yet\n", first
     )
-    assert "came in time; last seen: there is no export yet" in last
+    assert (130, "batchpub: interrupted\n") == (process.returncode, rest)
+
+
+def test_a_wait_in_vain_is_try_later(tmp_path: Path) -> None:
+    url = (tmp_path / "none.xml").as_uri()
+    done = batchpub(tmp_path, "fetch", url, "-o", "r.jsonl", "--wait", "1ms")
+
+    assert 6 == done.returncode
+    assert "came in time; last seen: there is no export yet" in done.stderr
 
 
 @pytest.mark.parametrize(
