@@ -14,6 +14,7 @@ import aiohttp
 from yarl import URL
 
 from pipeline.errors import BatchpubError, RemoteError, TryLaterError
+from pipeline.limits import EXPORT_PIECE
 from pipeline.records import DownloadSummary, OnProgress, Progress, ignore_progress
 from pipeline.settings import FetchSettings, Secret, parse_duration, parse_size
 from pipeline.transfer.answers import first_values, read_text
@@ -246,7 +247,10 @@ class _Download:
 
     def _session(self) -> aiohttp.ClientSession:
         return open_session(
-            tls=self._tls, connect_timeout_s=self._connect_s, read_timeout_s=self._stall_s
+            tls=self._tls,
+            connect_timeout_s=self._connect_s,
+            read_timeout_s=self._stall_s,
+            read_bufsize=EXPORT_PIECE,
         )
 
     def _get(

@@ -12,7 +12,7 @@ from typing import IO, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from pipeline.errors import ConfigurationError, InputError, MachineError, TryLaterError
-from pipeline.limits import READ_CHUNK
+from pipeline.limits import EXPORT_PIECE
 from pipeline.publish import machine_errors
 from pipeline.records import DownloadSummary, OnProgress, Progress
 from pipeline.settings import FetchSettings, parse_duration, parse_size
@@ -134,7 +134,7 @@ def _open(path: Path, source: str, is_awaited: bool) -> IO[bytes]:
 
 def _read(file: IO[bytes], source: str) -> bytes:
     with machine_errors(source, "read the export"):
-        return file.read(READ_CHUNK)
+        return file.read(EXPORT_PIECE)
 
 
 def _tag_at(path: Path) -> str | None:
