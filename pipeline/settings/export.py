@@ -82,7 +82,7 @@ class FetchSettings:
     """User name for the export's address; BATCHPUB_EXPORT_SECRET is the password."""
     export_header: str | None = None
     """Request header that carries BATCHPUB_EXPORT_SECRET as it is: X-Api-Key."""
-    deadline: str | float = 6 * 3600.0
+    deadline: str | float = "6h"
     """Time for one download, every attempt included."""
     stall_timeout: str | float = 60.0
     """Give up an attempt when no byte came for this long."""

@@ -24,8 +24,14 @@ from pipeline.transfer.feeder import Feeder, FeedStoppedError
 from pipeline.transfer.local_file import file_path, is_file_url, read_local
 from pipeline.transfer.loop import run
 from pipeline.transfer.session import open_session, proxy_for, tls_context
-from pipeline.wire.address import check_url, join_url, same_origin, shown_url
-from pipeline.wire.answer import Answer, Failure, Phase, final_error, judge_answer
+from pipeline.wire.address import check_url, shown_url
+from pipeline.wire.answer import Answer, Failure, Phase, final_error
+from pipeline.wire.export_answer import (
+    REDIRECTS,
+    check_framing,
+    judge_refusal,
+    redirect_target,
+)
 from pipeline.wire.representation import Representation
 from pipeline.wire.retry import RetryPolicy, Stop, next_step
 
@@ -35,7 +41,6 @@ _log = logging.getLogger(__name__)
 _MAX_REDIRECTS: Final = 5
 # The last look at the version is a courtesy: it may not cost more than this.
 _VERSION_S: Final = 10.0
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def download(
@@ -131,6 +136,7 @@ class _Download:
         on_progress: OnProgress,
     ) -> None:
         self._url = url
+        self._final_url = url  # behind redirects
         self._shown = shown_url(url)
         self._headers = headers
         self._condition = condition
@@ -230,9 +236,10 @@ class _Download:
                 for _ in range(_MAX_REDIRECTS + 1):
                     async with self._get(session, url, "GET") as response:
                         headers = first_values(response)
-                        if response.status in _REDIRECTS:
-                            url = self._redirected(url, response.status, headers)
+                        if response.status in REDIRECTS:
+                            url = redirect_target(url, response.status, headers, source=self._shown)
                             continue
+                        self._final_url = url
                         return await self._receive(response, headers)
             return self._refused(f"more than {_MAX_REDIRECTS} redirects")
         except _StartOverError:
@@ -284,7 +291,7 @@ class _Download:
         elif status == 304 and self._version is None and self._condition and not self.feeder.fed:
             return status
         elif status == 200:
-            self._check_framing(headers)
+            check_framing(headers, source=self._shown)
             self._version = Representation.of(headers)
             self._offset = 0
             self._has_begun = True
@@ -298,11 +305,9 @@ class _Download:
                 body=await read_text(response),
                 received_at=time.time(),
             )
-            if status == 404 and self._awaited_until is not None:
-                absent = TryLaterError("there is no export yet (404)", source=self._shown)
-                return Failure(error=absent, retryable=False)
-            judged = judge_answer(answer, phase=Phase.SENT, source=self._shown)
-            return judged or self._refused(f"the server answered {status} instead of the export")
+            return judge_refusal(
+                answer, source=self._shown, is_awaited=self._awaited_until is not None
+            )
         while block := await response.content.readany():
             self._offset += len(block)
             self._received += len(block)
@@ -315,30 +320,6 @@ class _Download:
         await self.feeder.end()
         return status
 
-    def _redirected(self, url: str, status: int, headers: Mapping[str, str]) -> str:
-        """Where to go on; another scheme, host or port is refused."""
-        target = join_url(url, headers.get("location", ""))
-        if not headers.get("location") or target is None:
-            raise RemoteError(f"the server redirects to nowhere ({status})", source=self._shown)
-        if not same_origin(url, target):
-            raise RemoteError(
-                f"the server redirects to {shown_url(target)} ({status})",
-                source=self._shown,
-                remedy="if that address is right, fetch it; another host is never followed to",
-            )
-        check_url(target, option="URL")
-        return target
-
-    def _check_framing(self, headers: Mapping[str, str]) -> None:
-        """Without a length, the end of the connection and the end of the export look the same."""
-        chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-        if not chunked and "content-length" not in headers:
-            raise RemoteError(
-                "the server does not say how long the export is",
-                source=self._shown,
-                remedy="download it another way, check it, and use batchpub parse",
-            )
-
     async def _check_version(self) -> None:
         """Ask once more: an export that was rewritten in place may have been read half and half."""
         version = self._version
@@ -348,7 +329,7 @@ class _Download:
             async with (
                 asyncio.timeout(min(_VERSION_S, self._stall_s)),
                 self._session() as session,
-                self._get(session, self._url, "HEAD") as response,
+                self._get(session, self._final_url, "HEAD") as response,
             ):
                 changed = response.status == 200 and version.replaced_by(first_values(response))
         except FOREIGN as error:

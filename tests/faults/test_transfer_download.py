@@ -343,6 +343,25 @@ def test_an_export_rewritten_while_it_was_read_is_refused() -> None:
     assert "replaced" in outcome.message
 
 
+def test_behind_a_redirect_the_export_itself_is_looked_at_again() -> None:
+    with serving(
+        refuse_get(302, Location="/new"), serve_file(EXPORT, ETag='"v1"', head_etag='"v2"')
+    ) as server:
+        outcome = fetch(server.url)
+
+    assert isinstance(outcome, TryLaterError)
+    assert server.heads[-1].startswith(b"HEAD /new ")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_wrong_credentials_name_the_settings_of_an_export(status: int) -> None:
+    with serving(refuse_get(status)) as server:
+        outcome = fetch(server.url)
+
+    assert isinstance(outcome, RemoteError)
+    assert "BATCHPUB_EXPORT_SECRET" in (outcome.remedy or "")
+
+
 # -- redirects and addresses --
 
 
