@@ -13,7 +13,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from pipeline.errors import BatchpubError, RemoteError, TryLaterError
+from pipeline.errors import BatchpubError, ConfigurationError, RemoteError, TryLaterError
 from pipeline.limits import EXPORT_PIECE
 from pipeline.records import DownloadSummary, OnProgress, Progress, ignore_progress
 from pipeline.settings import FetchSettings, Secret, parse_duration, parse_size
@@ -113,6 +113,13 @@ def shown_source(url: str) -> str:
     """
     if is_file_url(url):
         return file_path(url).as_uri()
+    if "://" not in url:
+        raise ConfigurationError(
+            "not an address",
+            source="URL",
+            remedy="write https://host/path or file:///folder/export.xml; a file by its name is"
+            " read by batchpub parse",
+        )
     check_url(url, option="URL")
     return shown_url(url)
 

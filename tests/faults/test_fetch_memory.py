@@ -21,6 +21,7 @@ from pipeline.errors import (
     RemoteError,
     TryLaterError,
 )
+from pipeline.publish import PendingFile
 from pipeline.records import FetchSummary
 
 SETTLED = {
@@ -275,6 +276,33 @@ def test_a_file_is_read_once_too_and_again_when_it_changed(tmp_path: Path) -> No
     assert expected_lines(4) == output.read_bytes()
     # It was written a moment ago and could be again without another time of change.
     assert "fetched" == outcome(run(export.as_uri(), output))
+
+
+def test_a_run_that_died_between_two_outputs_is_made_good_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = [tmp_path / "r.jsonl", tmp_path / "r.csv"]
+    renamed: list[Path] = []
+    rename = PendingFile.rename
+
+    def die_at_the_second(file: PendingFile) -> None:
+        if renamed:
+            raise KeyboardInterrupt
+        renamed.append(file.target)
+        rename(file)
+
+    with serving(serve_file(make_export(), ETag='"v1"')) as server:
+        run(server.url, outputs)
+        server.scripts[:] = [serve_file(make_export(4), ETag='"v2"')]
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(PendingFile, "rename", die_at_the_second)
+            run(server.url, outputs)
+        assert [4, 3 + 1] == [path.read_bytes().count(b"\n") for path in outputs]
+        server.scripts[:] = [serve_file(make_export(), ETag='"v1"')]
+        again = run(server.url, outputs)
+
+    assert "fetched" == outcome(again)
+    assert [3, 3 + 1] == [path.read_bytes().count(b"\n") for path in outputs]
 
 
 def test_the_memory_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

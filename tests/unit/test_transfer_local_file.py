@@ -52,6 +52,11 @@ def test_what_is_no_path_on_this_machine_is_refused(url: str) -> None:
             use(url)
 
 
+def test_a_bare_name_is_told_what_reads_it() -> None:
+    with pytest.raises(ConfigurationError, match="batchpub parse"):
+        shown_source("./export.xml")
+
+
 def fetched(url: str, **changes: object) -> tuple[DownloadSummary | BatchpubError, bytes]:
     got = bytearray()
     try:
