@@ -60,7 +60,8 @@ class ExportSummary:
 class DownloadSummary:
     """What came over the network; ``received`` counts bytes on the wire, ``bytes`` decoded ones.
 
-    ``status`` is 304 when there is no other version than the one asked about.
+    ``status`` is 304 when there is no other version than the one asked about, also where the server
+    does not know the question and begins to send that version.
     """
 
     url: str

@@ -275,7 +275,7 @@ class _Download:
         if method == "GET" and self._offset and version is not None and version.validator:
             headers["Range"] = f"bytes={self._offset}-"
             headers["If-Range"] = version.validator
-        elif method == "GET" and version is None and not self.feeder.fed:
+        elif method == "GET" and self._asks:
             headers |= self._condition
         return session.request(
             method,
@@ -284,6 +284,11 @@ class _Download:
             allow_redirects=False,
             proxy=self._proxy,
         )
+
+    @property
+    def _asks(self) -> bool:
+        """Whether a request asks for another version than one that is known."""
+        return bool(self._condition) and self._version is None and not self.feeder.fed
 
     async def _receive(
         self, response: aiohttp.ClientResponse, headers: Mapping[str, str]
@@ -295,11 +300,14 @@ class _Download:
                 raise _StartOverError
         elif status == 416 and resuming:
             raise _StartOverError
-        elif status == 304 and self._version is None and self._condition and not self.feeder.fed:
+        elif status == 304 and self._asks:
             return status
         elif status == 200:
+            version = Representation.of(headers)
+            if self._asks and version.condition == self._condition:
+                return 304  # the server does not know the question, and has answered it
             check_framing(headers, source=self._shown)
-            self._version = Representation.of(headers)
+            self._version = version
             self._offset = 0
             self._has_begun = True
             if self._limit is not None:

@@ -53,12 +53,27 @@ def serve_dated(data: bytes, **headers: str) -> Script:
     return script
 
 
+def deaf(**headers: str) -> Script:
+    """A server that sends the export whatever is asked."""
+
+    def script(peer: Peer) -> None:
+        if peer.read_head().startswith(b"HEAD"):
+            peer.answer(405)
+        else:
+            peer.answer(200, make_export(), **headers)
+
+    return script
+
+
 @pytest.mark.parametrize(
     ("script", "second"),
     [
         pytest.param(serve_file(make_export(), ETag='"v1"'), "not_modified", id="strong tag"),
         pytest.param(serve_file(make_export(), ETag='W/"v1"'), "not_modified", id="weak tag"),
         pytest.param(serve_dated(make_export(), **SETTLED), "not_modified", id="old date"),
+        pytest.param(deaf(ETag='"v1"'), "not_modified", id="tag, question ignored"),
+        pytest.param(deaf(**SETTLED), "not_modified", id="date, question ignored"),
+        pytest.param(deaf(**FRESH), "fetched", id="date of a moment ago, question ignored"),
         pytest.param(serve_dated(make_export(), **FRESH), "fetched", id="date of a moment ago"),
         pytest.param(serve_file(make_export()), "fetched", id="nothing"),
     ],
