@@ -136,6 +136,7 @@ class Retrieval:
     def _ask(self, awaited_until: float | None, on_progress: OnProgress) -> FetchSummary:
         """Look once; publish what is there, unless it is known or refused."""
         self._polls += 1
+        self._recall()
         known = self._refused or self._published
         with Collection(self._outputs, self._export_settings, source=self._source) as collection:
 
@@ -211,8 +212,14 @@ class Retrieval:
             wanted=_wanted(settings),
         )
         stack.enter_context(memory.held())
-        self._published = memory.recall()
         self._memory = memory
+
+    def _recall(self) -> None:
+        """Look what the outputs hold now; in a long wait somebody may have moved them."""
+        self._published = None
+        if self._memory is not None:
+            with _warning(BatchpubError):
+                self._published = self._memory.recall()
 
     def _remember(self, arrived: DownloadSummary, export: ExportSummary) -> None:
         if self._memory is None:

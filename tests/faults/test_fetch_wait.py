@@ -160,6 +160,24 @@ def test_what_the_outputs_hold_is_waited_past_and_ends_a_wait_without_a_date(
     assert ["fetched", "not_modified"] == [found.outcome, again.outcome]
 
 
+def test_outputs_that_went_away_during_the_wait_are_made_again(tmp_path: Path) -> None:
+    output = tmp_path / "r.jsonl"
+    good = serve_file(make_export(updated_at=NEW), ETag='"v1"')
+
+    def remove(progress: Progress) -> None:
+        if progress.note is not None:
+            output.unlink()
+
+    with serving(good) as server:
+        run(server.url, output)
+        server.scripts[:] = [answer(404)] * (server.connections + 1) + [good]
+        found = run(server.url, output, on_progress=remove, **FRESH)
+
+    assert isinstance(found, FetchSummary)
+    assert ("fetched", 2) == (found.outcome, found.polls)
+    assert expected_lines(updated_at=NEW) == output.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("script", "changes", "kind"),
     [
