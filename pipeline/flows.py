@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pipeline.records import (
     CheckSummary,
@@ -109,22 +108,14 @@ def fetch(
     fetch_settings: FetchSettings,
     export_settings: ExportSettings,
     *,
+    secret: Secret | None = None,
+    state_dir: Path | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> FetchSummary:
     """Export on the network → recommendations on disk, parsed while it arrives."""
-    from pipeline.export.collect import Collection
-    from pipeline.transfer.download import download
+    from pipeline.retrieval import Retrieval
 
-    with Collection(outputs, export_settings, source=_without_credentials(url)) as collection:
-        arrived = download(url, collection.feed, fetch_settings, on_progress=on_progress)
-        export = collection.close()
-    return FetchSummary(download=arrived, export=export)
-
-
-def _without_credentials(url: str) -> str:
-    """The part of `url` that may be shown: user, password and query can be secrets."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "the export's URL"
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    with Retrieval(
+        url, outputs, fetch_settings, export_settings, secret=secret, state_dir=state_dir
+    ) as retrieval:
+        return retrieval.run(on_progress)

@@ -47,7 +47,18 @@ _COMMANDS: Final = {
     ),
     "history": ("[--tracker-id ID]", "List the last uploads: when, how many, what came of it."),
     "parse": ("EXPORT -o FILE", "Turn an export into recommendations per user."),
-    "fetch": ("URL -o FILE", "Download an export and parse it as it arrives."),
+    "fetch": (
+        "URL -o FILE",
+        """Download an export and parse it as it arrives.
+
+        An export that has not changed since it became the outputs is not fetched again; remove
+        one of them to have it fetched all the same. The outputs change together, when the export
+        proved whole and no check refuses it, or not at all.
+
+        A password, token or key comes from the environment: BATCHPUB_EXPORT_SECRET holds it,
+        BATCHPUB_EXPORT_SECRET_FILE names a file that does, or BATCHPUB_EXPORT_SECRET_COMMAND a
+        command that prints it.""",
+    ),
     "sandbox": (
         "",
         """Serve a local stand-in of the remote services.

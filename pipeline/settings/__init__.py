@@ -8,7 +8,14 @@ from __future__ import annotations
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
 from pipeline.settings.prepare import PrepareSettings
-from pipeline.settings.quantities import parse_duration, parse_percent, parse_share, parse_size
+from pipeline.settings.quantities import (
+    parse_duration,
+    parse_moment,
+    parse_percent,
+    parse_share,
+    parse_size,
+    parse_zone,
+)
 from pipeline.settings.sandbox import SandboxSettings
 from pipeline.settings.secret import Secret
 from pipeline.settings.upload import HistorySettings, UploadSettings
@@ -23,7 +30,9 @@ __all__ = [
     "Secret",
     "UploadSettings",
     "parse_duration",
+    "parse_moment",
     "parse_percent",
     "parse_share",
     "parse_size",
+    "parse_zone",
 ]

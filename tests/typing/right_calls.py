@@ -15,4 +15,5 @@ pipeline.upload(Path("u.jsonl"), tracker_id="1-2", private_key=pipeline.Secret("
 held: pipeline.ExportSummary = pipeline.parse("e.xml", "r.jsonl")
 pipeline.parse(Path("e.xml"), ["r.jsonl", Path("r.parquet")])
 came: pipeline.FetchSummary = pipeline.fetch("https://e/x.xml", "r.jsonl", deadline="1h")
+pipeline.fetch("file:///x.xml", ["r.jsonl"], wait="2h", newer_than="2026-11-23", secret="s")
 users: int = came.export.users

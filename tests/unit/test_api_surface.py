@@ -69,7 +69,8 @@ def test_a_function_s_keywords_are_the_fields_of_its_settings(
     }
 
     expected = {one.name for part in parts for one in fields(part)} | {"on_progress"}
-    assert expected | ({"private_key", "state_dir"} if function == "upload" else set()) == keywords
+    more = {"upload": {"private_key", "state_dir"}, "fetch": {"secret", "state_dir"}}
+    assert expected | more.get(function, set()) == keywords
 
 
 def test_a_misspelt_keyword_is_a_type_error_at_run_time_too() -> None:
