@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pipeline.records import (
     CheckSummary,
+    ExplainSummary,
     ExportSummary,
     FetchSummary,
     HistorySummary,
@@ -26,10 +27,11 @@ from pipeline.settings import (
     HistorySettings,
     PrepareSettings,
     Secret,
+    SelectionSettings,
     UploadSettings,
 )
 
-__all__ = ["check", "fetch", "history", "parse", "prepare", "upload"]
+__all__ = ["check", "explain", "fetch", "history", "parse", "prepare", "upload"]
 
 
 def prepare(
@@ -47,6 +49,23 @@ def prepare(
         preparation.select(on_progress)
         preparation.write(on_progress)
         return preparation.publish()
+
+
+def explain(
+    extracts: Sequence[str],
+    user_id: str,
+    settings: SelectionSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> ExplainSummary:
+    """Extracts → what becomes of one user on their way to the list; nothing is written."""
+    from pipeline.explanation.explanation import Explanation
+
+    with Explanation(extracts, user_id, settings) as explanation:
+        explanation.suppress()
+        explanation.select(on_progress)
+        explanation.write(on_progress)
+        return explanation.answer()
 
 
 def check(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
-from pipeline.settings.prepare import PrepareSettings
+from pipeline.settings.prepare import PrepareSettings, SelectionSettings
 from pipeline.settings.quantities import parse_duration, parse_percent, parse_share, parse_size
 from pipeline.settings.sandbox import SandboxSettings
 from pipeline.settings.secret import Secret
@@ -21,6 +21,7 @@ __all__ = [
     "PrepareSettings",
     "SandboxSettings",
     "Secret",
+    "SelectionSettings",
     "UploadSettings",
     "parse_duration",
     "parse_percent",
