@@ -19,17 +19,18 @@ _ID_WIDTH: Final = 24
 _ROWS: Final = 12
 _WORDS: Final = {
     "latest": "the latest, counts",
-    "kept": "another user, kept",
     "suppressed": "suppresses",
     "no effect": "of another user",
 }
+
+_DIFFERENCES: Final = {"leading zeros or .0": "zeros", "several of these": "several"}
 
 
 def explain_lines(done: ExplainSummary) -> list[str]:
     """The lines of the summary; the last one is the verdict."""
     blocks = [
         *_block(done, "rows with this id", done.rows, done.outcomes),
-        *_block(done, "rows that come close", done.near_rows, done.near_outcomes),
+        *_block(done, "rows of ids that come close", done.near_rows, done.near_outcomes),
         *_block(done, "in the suppression lists", done.suppression_rows, {}),
     ]
     facts = [
@@ -72,7 +73,9 @@ def _table(done: ExplainSummary, rows: Sequence[SeenRow]) -> Iterable[str]:
             "" if one.user_id == done.user_id else _cut(visible(one.user_id), _ID_WIDTH),
             "" if one.time is None else _time(done, one.time),
             _WORDS.get(one.outcome, one.outcome),
-            "" if one.difference is None else f"({one.difference})",
+            ""
+            if one.difference is None
+            else f"({_DIFFERENCES.get(one.difference, one.difference)})",
         )
         for one in rows
     ]

@@ -35,14 +35,14 @@ NO_EFFECT: Final = "no effect"
 _WORD: Final = r"""[^\s,;|"{}\[\]]+"""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME: Final = pl.Datetime("us", "UTC")
-_USERS: Final = pl.Schema({"id": pl.String, "time": _TIME})
+_USERS: Final = pl.Schema({"id": pl.String(), "time": _TIME})
 _ROW: Final = pl.Schema(
     {
-        "row": pl.Int64,
-        "before": pl.String,
-        "difference": pl.String,
+        "row": pl.Int64(),
+        "before": pl.String(),
+        "difference": pl.String(),
         "time": _TIME,
-        "outcome": pl.String,
+        "outcome": pl.String(),
     }
 )
 
