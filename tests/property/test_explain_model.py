@@ -93,7 +93,7 @@ def prepared(case: Case, output: Path) -> list[str]:
 @pytest.mark.timeout(600)
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    max_examples=15,
+    max_examples=25,
 )
 @given(data=st.data())
 def test_the_verdict_on_every_id_is_what_prepare_does(
@@ -121,7 +121,8 @@ def test_the_verdict_on_every_id_is_what_prepare_does(
             if found.on_list:
                 assert listed[(found.place or 0) - 1] == found.listed_id
                 assert (found.reason, found.refusal) == ("listed", None)
-                assert ("latest" in found.outcomes) and (found.bytes_upto or 0) <= size
+                assert 1 == found.outcomes["latest"]
+                assert (found.bytes_upto or 0) <= size
                 assert (found.place == len(listed)) == (found.bytes_upto == size)
             elif found.place is not None:
                 assert found.place > len(listed)
@@ -143,25 +144,66 @@ def model(rows: list[Row], user: str, suppressed: set[str]) -> str:
     return "suppressed" if user in suppressed else "listed"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
-@given(tables, st.sets(st.sampled_from(NEAR[:6])), st.sampled_from(NEAR))
-def test_the_reason_is_the_last_step_that_the_user_reached(
-    tmp_path: Path, rows: list[Row], suppressed: set[str], user: str
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    tables,
+    tables,
+    st.sampled_from(["csv", "jsonl", "parquet", "arrow"]),
+    st.sets(st.sampled_from(NEAR[:6])),
+    st.sampled_from([one for one in NEAR if one.isprintable()]),
+)
+def test_rows_times_and_reason_are_those_of_the_model(
+    tmp_path_factory: pytest.TempPathFactory,
+    first: list[Row],
+    second: list[Row],
+    kind: str,
+    suppressed: set[str],
+    user: str,
 ) -> None:
-    if "\x07" in user:
-        return
-    rows = [("sure", AS_OF), *rows]
-    WRITERS["csv"](tmp_path / "extract.csv", rows)
-    (tmp_path / "gone.csv").write_text("\n".join(["id", "x", *sorted(suppressed)]) + "\n")
-    found = pipeline.explain(
-        tmp_path / "extract.csv",
-        user,
-        suppress=(tmp_path / "gone.csv",),
-        as_of="2026-11-23",
-        max_rejects="100%",
-    )
+    folder = tmp_path_factory.mktemp("model")
+    first = [("sure", AS_OF), *first]
+    WRITERS["csv"](folder / "0.csv", first)
+    bad_rows(folder / "0.csv", "csv", ["other"])
+    second = [(user, START - timedelta(days=1)), *second]
+    WRITERS[kind](folder / f"1.{kind}", second)
+    (folder / "gone.csv").write_text("\n".join(["id", "x", *sorted(suppressed)]) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_file, "BLOCK", 4096)
+        patch.setattr(jsonl_file, "BLOCK", 300)
+        patch.setattr(parquet_file, "BATCH_ROWS", 3)
+        found = pipeline.explain(
+            [folder / "0.csv", folder / f"1.{kind}"],
+            user,
+            suppress=(folder / "gone.csv",),
+            as_of="2026-11-23",
+            max_rejects="100%",
+            memory=3_000,
+        )
+    header = kind == "csv"
+    expected = [
+        *(
+            (str(folder / "0.csv"), row, at)
+            for row, (one, at) in enumerate(first, 2)
+            if one == user
+        ),
+        *(
+            (str(folder / f"1.{kind}"), row, at)
+            for row, (one, at) in enumerate(second, 1 + header)
+            if one == user
+        ),
+    ]
+    good = [
+        at
+        for _, _, at in expected
+        if at is not None and START <= at <= AS_OF + timedelta(days=1) and user != "NULL"
+    ]
 
-    assert model(rows, user, suppressed) == found.reason
-    assert sum(one == user for one, _ in rows) == sum(found.outcomes.values())
+    assert model([*first, *second], user, suppressed) == found.reason
+    shown = [(one.source, one.row, one.time) for one in found.rows]
+    assert [(*where, at and at.isoformat()) for *where, at in expected] == shown
+    latest = [max(good).isoformat()] if good else []
+    assert latest == [one for one in [found.latest] if one]
+    assert latest == [one.time for one in found.rows if one.outcome == "latest"]
+    assert len(good) - bool(good) == found.outcomes.get("older", 0)
     if found.reason == "suppressed":
         assert f"row {sorted(suppressed).index(user) + 3}." in found.verdict
