@@ -144,8 +144,13 @@ def model(rows: list[Row], user: str, suppressed: set[str]) -> str:
     return "suppressed" if user in suppressed else "listed"
 
 
-FEW = ["u1", "U1", "123", "0123", "NULL"]
-few_rows = st.lists(st.tuples(st.sampled_from(FEW), late), min_size=1, max_size=12)
+FEW = ["u1", "u1", "u1", "U1", "0123", "NULL"]
+good_times = st.integers(0, 180).map(lambda days: START + timedelta(days=days, seconds=days))
+few_rows = st.lists(
+    st.tuples(st.sampled_from(FEW), st.one_of(good_times, good_times, good_times, late)),
+    min_size=1,
+    max_size=12,
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
