@@ -20,7 +20,9 @@ from pipeline.extract import csv_file, jsonl_file, parquet_file
 NEAR = ["u1", "U1", " u1", "u1 ", "123", "0123", "123.0", "NULL", "a\x07b", "u2", "e\u0301", "é"]
 users = st.one_of(st.sampled_from(NEAR), ids)
 late = st.one_of(moments, st.just(AS_OF + timedelta(days=2)))
-tables = st.lists(st.tuples(users, late), max_size=25)
+good_times = st.integers(0, 180).map(lambda days: START + timedelta(days=days, seconds=days))
+often_good = st.one_of(good_times, good_times, good_times, late)
+tables = st.lists(st.tuples(users, often_good), max_size=25)
 BLANK = " \t\r\n\u00a0\u200b\u2060\ufeff"
 
 
@@ -144,9 +146,8 @@ def model(rows: list[Row], user: str, suppressed: set[str]) -> str:
 
 
 FEW = ["u1", "u1", "u1", "U1", "0123", "NULL"]
-good_times = st.integers(0, 180).map(lambda days: START + timedelta(days=days, seconds=days))
 few_rows = st.lists(
-    st.tuples(st.sampled_from(FEW), st.one_of(good_times, good_times, good_times, late)),
+    st.tuples(st.sampled_from(FEW), often_good),
     min_size=1,
     max_size=12,
 )
