@@ -61,7 +61,7 @@ def cases(draw: st.DrawFn, folder: Path) -> Case:
     gone = draw(st.lists(users.filter(lambda one: bool(one.strip(BLANK)))), label="gone")
     options: dict[str, Any] = {
         "as_of": "2026-11-23",
-        "memory": draw(st.sampled_from([2_000, 10**9]), label="memory"),
+        "memory": draw(st.sampled_from([400, 10**9]), label="memory"),
         "max_bytes": draw(st.sampled_from([21, 60, 150, 10**6]), label="max_bytes"),
         "format": draw(st.sampled_from(["jsonl", "csv"])),
         "on_overflow": "keep-recent",
