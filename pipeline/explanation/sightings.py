@@ -122,13 +122,16 @@ class Sightings:
 
     def on_batch(self, batch: ExtractBatch, rows: pl.DataFrame | None) -> None:
         """Note rows of an extract, those refused by the reader among them."""
-        if batch.rejects:
-            self._take(batch.place, self._refused(batch))
+        frames = [self._refused(batch)] if batch.rejects else []
         if rows is not None:
             found = self._found(batch, rows)
-            if found.height:
-                names = pl.Series([KEPT, *REASONS[1:]])
-                self._take(batch.place, found.with_columns(outcome=names.gather(found["reason"])))
+            names = pl.Series([KEPT, *REASONS[1:]])
+            frames += [found.with_columns(outcome=names.gather(found["reason"]))] * bool(
+                found.height
+            )
+        if frames:
+            seen = pl.concat([frame.select("id", *_ROW) for frame in frames])
+            self._take(batch.place, seen)
 
     def on_users(self, found: pl.DataFrame, kept: pl.DataFrame) -> None:
         """Note what became of this user, and count those who come before."""
