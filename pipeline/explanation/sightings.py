@@ -123,12 +123,10 @@ class Sightings:
     def on_batch(self, batch: ExtractBatch, rows: pl.DataFrame | None) -> None:
         """Note rows of an extract, those refused by the reader among them."""
         frames = [self._refused(batch)] if batch.rejects else []
-        if rows is not None:
-            found = self._found(batch, rows)
+        found = None if rows is None else self._found(batch, rows)
+        if found is not None and found.height:
             names = pl.Series([KEPT, *REASONS[1:]])
-            frames += [found.with_columns(outcome=names.gather(found["reason"]))] * bool(
-                found.height
-            )
+            frames.append(found.with_columns(outcome=names.gather(found["reason"])))
         if frames:
             seen = pl.concat([frame.select("id", *_ROW) for frame in frames])
             self._take(batch.place, seen)
