@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -27,7 +28,7 @@ _DIFFERENCES: Final = {"leading zeros or .0": "zeros", "several of these": "seve
 
 
 def explain_lines(done: ExplainSummary) -> list[str]:
-    """The lines of the summary; the last one is the verdict."""
+    """The lines of the summary; the last ones are the verdict."""
     blocks = [
         *_block(done, "rows with this id", done.rows, done.outcomes),
         *_block(done, "rows of ids that come close", done.near_rows, done.near_outcomes),
@@ -44,7 +45,7 @@ def explain_lines(done: ExplainSummary) -> list[str]:
         *blocks,
         *(f"  {label:<9}  {text}" for label, text in facts if text),
         "",
-        done.verdict,
+        *textwrap.wrap(done.verdict, _WIDTH, break_long_words=False, break_on_hyphens=False),
     ]
 
 
