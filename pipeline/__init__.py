@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.api import check, fetch, history, parse, prepare, read_export, upload
+    from pipeline.api import check, explain, fetch, history, parse, prepare, read_export, upload
     from pipeline.errors import (
         BatchpubError,
         ConfigurationError,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.records import (
         CheckSummary,
         DownloadSummary,
+        ExplainSummary,
         ExportSummary,
         FetchSummary,
         HistorySummary,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         HistorySettings,
         PrepareSettings,
         Secret,
+        SelectionSettings,
         UploadSettings,
     )
 
@@ -47,6 +49,7 @@ __all__ = [
     "CheckSummary",
     "ConfigurationError",
     "DownloadSummary",
+    "ExplainSummary",
     "ExportSettings",
     "ExportSummary",
     "FetchSettings",
@@ -61,11 +64,13 @@ __all__ = [
     "Progress",
     "RemoteError",
     "Secret",
+    "SelectionSettings",
     "TryLaterError",
     "UncertainError",
     "UploadSettings",
     "UploadSummary",
     "check",
+    "explain",
     "fetch",
     "history",
     "parse",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.records import (
     CheckSummary,
+    ExplainSummary,
     ExportSummary,
     FetchSummary,
     HistorySummary,
@@ -25,10 +26,11 @@ from pipeline.settings import (
     HistorySettings,
     PrepareSettings,
     Secret,
+    SelectionSettings,
     UploadSettings,
 )
 
-__all__ = ["check", "fetch", "history", "parse", "prepare", "upload"]
+__all__ = ["check", "explain", "fetch", "history", "parse", "prepare", "upload"]
 
 
 def prepare(
@@ -46,6 +48,23 @@ def prepare(
         preparation.select(on_progress)
         preparation.write(on_progress)
         return preparation.publish()
+
+
+def explain(
+    extracts: Sequence[str],
+    user_id: str,
+    settings: SelectionSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> ExplainSummary:
+    """Extracts → what becomes of one user on their way to the list; nothing is written."""
+    from pipeline.explanation.explanation import Explanation
+
+    with Explanation(extracts, user_id, settings) as explanation:
+        explanation.suppress()
+        explanation.select(on_progress)
+        explanation.write(on_progress)
+        return explanation.answer()
 
 
 def check(

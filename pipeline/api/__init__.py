@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pipeline.api.exports import fetch, parse, read_export
-from pipeline.api.lists import check, history, prepare, upload
+from pipeline.api.lists import check, explain, history, prepare, upload
 
 __all__ = [
     "check",
+    "explain",
     "fetch",
     "history",
     "parse",

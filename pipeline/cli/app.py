@@ -33,6 +33,15 @@ _COMMANDS: Final = {
         user, or not what its receipt says. Exit 4: no users, over the size limit, or less than
         --min-match known. Ids are shown masked: # a digit, a dot a letter.""",
     ),
+    "explain": (
+        "EXTRACT... --id ID",
+        """Tell why a user is on the list or not; nothing is written.
+
+        Give the extracts and options that prepare was given, --as-of too; the table [prepare] of
+        the file named by --config holds here as well. Shown are all rows that carry the id, and
+        those of ids that differ in form only, whole: they are what was typed, but for that form.
+        Exit 0 whatever the answer is, also when a guard would stop prepare.""",
+    ),
     "upload": (
         "LIST --tracker-id ID",
         """Replace the stored user list of a tracker.

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from pipeline.limits import MAX_BODY, MAX_LIST
 from pipeline.records import (
     CheckSummary,
+    ExplainSummary,
     ExportSummary,
     FetchSummary,
     HistorySummary,
@@ -33,6 +34,10 @@ def summary_lines(summary: object) -> list[str]:
         from pipeline.cli.check_summary import check_lines
 
         return check_lines(summary)
+    if isinstance(summary, ExplainSummary):
+        from pipeline.cli.explain_summary import explain_lines
+
+        return explain_lines(summary)
     if isinstance(summary, UploadSummary):
         return _upload(summary)
     if isinstance(summary, FetchSummary):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
-from pipeline.settings.prepare import PrepareSettings
+from pipeline.settings.prepare import PrepareSettings, SelectionSettings
 from pipeline.settings.quantities import (
     parse_duration,
     parse_moment,
@@ -28,6 +28,7 @@ __all__ = [
     "PrepareSettings",
     "SandboxSettings",
     "Secret",
+    "SelectionSettings",
     "UploadSettings",
     "parse_duration",
     "parse_moment",

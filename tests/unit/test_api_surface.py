@@ -53,6 +53,8 @@ def test_importing_the_package_or_a_name_imports_nothing_heavy() -> None:
     ("function", "parts"),
     [
         ("prepare", [settings.PrepareSettings]),
+        ("explain", [settings.SelectionSettings]),
+        ("check", [settings.CheckSettings]),
         ("upload", [settings.UploadSettings]),
         ("parse", [settings.ExportSettings]),
         ("fetch", [settings.FetchSettings, settings.ExportSettings]),
