@@ -37,7 +37,8 @@ __all__ = ["XmlExportReader"]
 _VERSION: Final = re.compile(r"1\.[0-9]+")
 # Encodings that map each byte to a character, by the names that Python has for them.
 _ENCODINGS: Final = re.compile(
-    r"us-ascii|ascii|iso[-_]?8859-\d\d?|latin-?1|latin\d\d?|(windows-|cp)125\d|koi8-[ru]", re.IGNORECASE
+    r"us-ascii|ascii|iso[-_]?8859-\d\d?|latin-?1|latin\d\d?|(windows-|cp)125\d|koi8-[ru]",
+    re.IGNORECASE,
 )
 # The Unicode ones are expat's own; it knows each by one spelling only.
 _UNICODE: Final = re.compile(r"utf[-_]?(8|16)[-_]?(le|be|)", re.IGNORECASE)

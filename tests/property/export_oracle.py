@@ -112,9 +112,7 @@ def _container(
             block_extra: dict[str, Any] = {}
             _container(child, name, block, block_extra, ())
             block["recommendation_type"] = block["recommendation_type"] or ""
-            found["recommendations"].append(
-                block | ({"extra": block_extra} if block_extra else {})
-            )
+            found["recommendations"].append(block | ({"extra": block_extra} if block_extra else {}))
         else:
             _container(child, name, found, extra, (*path, name))
         _keep_stray(child.tail, keep)
