@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.export.id_store import IdStore
-from pipeline.export.rows import recommendation_id
+from pipeline.export.rows import recommendation_id, share_mark
 from pipeline.limits import EXPORT_MAX_PRODUCTS, EXPORT_MAX_TYPES
 from pipeline.records import RESERVED_ID, UserRecommendations
 
@@ -115,7 +115,7 @@ class Counts:
                 ids = []
             self._products.update(map(_short, ids))
         urls = [item.get("url") for item in items]
-        if urls and not _all_good(urls):
+        if urls and not share_mark(urls):
             self._add_urls(urls)
 
     def _add_urls(self, urls: Sequence[Any]) -> None:
@@ -181,26 +181,3 @@ def _short(product_id: str | int) -> str | int:
     if isinstance(product_id, int) or len(product_id) <= _MAX_PRODUCT_ID:
         return product_id
     return hashlib.sha256(product_id.encode()).hexdigest()
-
-
-def _all_good(urls: Sequence[Any]) -> bool:
-    """Whether all are https with one and the same recommendation id; False means: look closer.
-
-    The vendor marks all results of a block alike, so a few searches through all of them do.
-    """
-    first = urls[0]
-    if type(first) is not str:
-        return False
-    at = first.find(_PARAMETER)
-    if at < 1 or first[at - 1] not in "?&" or not first[at + 18 : at + 19].isalnum():
-        return False
-    try:
-        text = "\n".join(["", *urls, ""])
-    except TypeError:
-        return False
-    count = len(urls)
-    return (
-        count == text.count(first[at - 1 :] + "\n") == text.count("\nhttps://")
-        and count + 1 == text.count("\n")
-        and "#" not in text
-    )
