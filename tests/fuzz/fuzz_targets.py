@@ -20,6 +20,8 @@ from pipeline.export.json_reader import JsonExportReader
 from pipeline.export.quick_reader import QuickXmlReader
 from pipeline.export.rows import iter_rows
 from pipeline.export.tally import Counts
+from pipeline.export.worker import answer
+from pipeline.export.workers import EncodedUsers, ParallelXmlReader, WorkerProcesses
 from pipeline.export.xml_reader import XmlExportReader
 from pipeline.sandbox.multipart import FormParser, PartBegin, PartEnd, boundary_of
 
@@ -39,14 +41,38 @@ def _pieces(data: bytes) -> Iterator[bytes]:
         position += size
 
 
+class _InlineWorkers(WorkerProcesses):
+    """The answers of two processes, without the processes."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self._answers: list[tuple[bytes, bytes]] = []
+
+    def send(self, chunk: bytes) -> None:
+        self._answers.append(answer(chunk, set()))
+
+    def receive(self, turn: int) -> tuple[bytes, bytes]:
+        return self._answers[turn]
+
+
+def _flat(found: list[Any]) -> list[Any]:
+    users: list[Any] = []
+    for one in found:
+        if isinstance(one, EncodedUsers):
+            users += one.decode()
+        else:
+            users += one if isinstance(one, list) else [one]
+    return users
+
+
 def _outcome(reader: Any, data: Iterator[bytes] | list[bytes]) -> Any:
     """The records, or the refusal as a whole."""
     users: list[Any] = []
     refused: InputError | None = None
     try:
         for piece in data:
-            users += reader.feed(piece)
-        users += reader.close()
+            users += _flat(reader.feed(piece))
+        users += _flat(reader.close())
     except InputError as error:
         refused = error
     if refused is None:
@@ -68,10 +94,14 @@ def _check_usable(users: list[Any]) -> None:
 def check_xml(data: bytes) -> None:
     """The quick reader equals the reference; how the bytes are cut decides nothing."""
     found = _outcome(XmlExportReader(), [data])
-    for reader in (XmlExportReader(), QuickXmlReader()):
+    for reader in (XmlExportReader(), QuickXmlReader(), ParallelXmlReader(_InlineWorkers())):
         assert found == _outcome(reader, _pieces(data)), reader
     # The words of expat depend on where its own pieces end; the verdict must not.
-    for reader in (XmlExportReader(piece_bytes=16), QuickXmlReader(piece_bytes=100)):
+    for reader in (
+        XmlExportReader(piece_bytes=16),
+        QuickXmlReader(piece_bytes=100),
+        ParallelXmlReader(_InlineWorkers(), piece_bytes=50),
+    ):
         other = _outcome(reader, [data])
         assert found == other or (isinstance(found, dict) and isinstance(other, dict)), reader
     if isinstance(found, list):
