@@ -203,11 +203,14 @@ def _coverage(done: ExportSummary) -> list[_Row]:
     """How much of the uploaded list came back, when there was one to compare with."""
     if done.uploaded_users is None:
         return []
-    share = "-" if done.coverage_percent is None else f"{done.coverage_percent:.1f}%"
+    covered = done.covered_users or 0
+    # Rounded down: 100% is all of them.
+    share = covered * 1000 // max(1, done.uploaded_users) / 10
     return [
-        ("of the uploaded users", share),
+        ("uploaded users", count(done.uploaded_users)),
+        (f"  covered, {share:.1f}%", count(covered)),
         ("  missing", count(done.missing_users or 0)),
-        ("  not uploaded", count(done.unexpected_users or 0)),
+        ("users that were not uploaded", count(done.unexpected_users or 0)),
     ]
 
 

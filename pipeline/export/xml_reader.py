@@ -41,7 +41,7 @@ _ENCODINGS: Final = re.compile(
     re.IGNORECASE,
 )
 # The Unicode ones are expat's own; it knows each by one spelling only.
-_UNICODE: Final = re.compile(r"utf[-_]?(8|16)[-_]?(le|be|)", re.IGNORECASE)
+_UNICODE: Final = re.compile(r"utf[-_]?(8|16)(?:(?<=16)[-_]?(le|be))?", re.IGNORECASE)
 # "<" and a NUL, or a byte order mark, and the codec that checks what follows.
 _WIDE: Final = {
     codecs.BOM_UTF16_LE: "utf-16-le",
@@ -335,7 +335,7 @@ class XmlExportReader:
         self._encoding = encoding.lower()
         known = _UNICODE.fullmatch(encoding)
         if known is not None:
-            self._encoding = f"utf-{known[1]}{known[2].lower()}"
+            self._encoding = f"utf-{known[1]}{(known[2] or '').lower()}"
         elif _ENCODINGS.fullmatch(encoding) is None:
             raise self._refusal(
                 "the declared encoding is not one that is read",
