@@ -89,7 +89,7 @@ def test_every_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_plain_users_are_read_by_the_workers() -> None:
-    """Chunks of several parts each; only the prolog, the end and one odd chunk are left to expat."""
+    """In chunks of several parts each; the prolog, the end and one odd chunk are left to expat."""
     data = f"<users>\n{users(1000).replace(ODD, '')}{user(1, ODD)}</users>\n".encode()
     with WorkerProcesses(2) as processes:
         reader = ParallelXmlReader(processes)
