@@ -23,7 +23,9 @@ _MAX_INPUT: Final = 4096
 
 def main() -> None:
     """Fuzz for so many seconds; a broken promise ends the process with another code than 0."""
-    target, seconds = sys.argv[1:]
+    target, seconds = sys.argv[1], int(sys.argv[2])
+    if seconds < 1:
+        raise SystemExit("seconds must be 1 or more: 0 would never end")
     found = Path("fuzz-data") / target
     found.mkdir(parents=True, exist_ok=True)
     atheris.Setup(
