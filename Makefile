@@ -4,9 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 OUT ?= demo-out
 ROWS ?= 20000000
+FUZZ_SECONDS ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint slow bench sample golden clean
+.PHONY: help setup demo test check lint slow bench fuzz sample golden clean
 
 help: ## show these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -40,6 +41,11 @@ slow: setup ## the long fault loops: kills, sequences of faulty nights
 bench: setup ## the comparisons with other tools, on generated data
 	@$(BIN)/python -m benchmarks
 
+fuzz: setup ## atheris on every reader of foreign bytes: make fuzz FUZZ_SECONDS=600 (each)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	@for target in xml json multipart; do \
+		$(BIN)/python tests/fuzz/run_fuzzer.py $$target $(FUZZ_SECONDS) || exit 1; done
+
 sample: setup ## big inputs in bench-data: make sample ROWS=20000000
 	@$(BIN)/python -m benchmarks.workloads sample --rows $(ROWS) --out bench-data
 
@@ -47,5 +53,5 @@ golden: setup ## rewrite the golden files; read the diff
 	@BATCHPUB_GOLDEN=1 $(BIN)/python -m pytest -q tests/unit/test_wire_request_bytes.py
 
 clean: ## remove .venv, caches and generated files
-	@rm -rf .venv demo-out bench-data build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv demo-out bench-data fuzz-data build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

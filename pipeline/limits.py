@@ -38,5 +38,9 @@ EXPORT_PIECE: Final = 64 * 1024
 EXPORT_MAX_PROLOG: Final = 16 * 1024
 # Distinct element and attribute names: expat keeps each of them until the end.
 EXPORT_MAX_NAMES: Final = 4096
+# Distinct product ids counted: 100,000 of 20 bytes are about 13 MB, of the longest kept 20 MB.
+EXPORT_MAX_PRODUCTS: Final = 100_000
+# Recommendation types counted by name: the vendor agrees on a handful with each shop.
+EXPORT_MAX_TYPES: Final = 1_000
 # Processes that read one export. Each holds a few megabytes beyond the interpreter's own.
 EXPORT_MAX_WORKERS: Final = 64

@@ -100,8 +100,8 @@ def read_export(export: OnePath) -> RecordBatchReader:
         items = pipeline.read_export("export.xml")
         duckdb.sql("SELECT id, count(*) FROM items GROUP BY id")
 
-    ``pipeline.read_export("export.xml").read_all()`` is the table whole, for
-    ``polars.from_arrow`` or ``.to_pandas()``.
+    ``polars.DataFrame(pipeline.read_export("export.xml"))`` is the table whole, and so are
+    ``.read_all()`` in Arrow and ``.read_pandas()``.
 
     Args:
         export: The export, XML or JSON, gzip allowed; "-" is standard input.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from pipeline.limits import MAX_BODY, MAX_LIST
+from pipeline.limits import EXPORT_MAX_PRODUCTS, MAX_BODY, MAX_LIST
 from pipeline.records import (
     CheckSummary,
     ExplainSummary,
@@ -194,10 +194,12 @@ def _export(done: ExportSummary, origin: list[_Row]) -> list[str]:
         ("users that appear again", count(done.repeated_users)),
         ("default set", "yes" if done.has_default else "no"),
         ("recommended items", count(done.items)),
+        ("distinct products", _at_least(done.distinct_products)),
         *_if_any("URLs that are not http", done.urls_not_http),
+        *_if_any("URLs without recommendation_id", done.urls_without_recommendation_id),
         *_if_any("unknown elements left out", done.ignored_elements),
         *_coverage(done),
-        *_parts("blocks", done.blocks),
+        *_parts("blocks", done.blocks, others=done.other_blocks),
     ]
     facts = [
         *origin,
@@ -217,12 +219,20 @@ def _coverage(done: ExportSummary) -> list[_Row]:
     """How much of the uploaded list came back, when there was one to compare with."""
     if done.uploaded_users is None:
         return []
-    share = "-" if done.coverage_percent is None else f"{done.coverage_percent:.1f}%"
+    covered = done.covered_users or 0
+    # Rounded down: 100% is all of them.
+    share = covered * 1000 // max(1, done.uploaded_users) / 10
     return [
-        ("of the uploaded users", share),
+        ("uploaded users", count(done.uploaded_users)),
+        (f"  covered, {share:.1f}%", count(covered)),
         ("  missing", count(done.missing_users or 0)),
-        ("  not uploaded", count(done.unexpected_users or 0)),
+        ("users that were not uploaded", count(done.unexpected_users or 0)),
     ]
+
+
+def _at_least(number: int) -> str:
+    """The count of products, which stops there."""
+    return f"{number:,}+" if number >= EXPORT_MAX_PRODUCTS else count(number)
 
 
 def _cut(text: str) -> str:
@@ -237,14 +247,14 @@ def _reasons(title: str, counts: Mapping[str, int]) -> list[_Row]:
     return _parts(title, {name.replace("_", " "): number for name, number in counts.items()})
 
 
-def _parts(title: str, counts: Mapping[str, int]) -> list[_Row]:
+def _parts(title: str, counts: Mapping[str, int], *, others: int = 0) -> list[_Row]:
     """A total and, indented, what it consists of: the largest first, none of the empty."""
     parts = sorted(counts.items(), key=lambda part: (-part[1], part[0]))
     shown = [(f"  {name[:40]}", count(number)) for name, number in parts[:_PARTS] if number]
-    rest = sum(number for _, number in parts[_PARTS:])
+    rest = others + sum(number for _, number in parts[_PARTS:])
     if rest:
         shown.append(("  others", count(rest)))
-    return [(title, count(sum(counts.values()))), *shown]
+    return [(title, count(others + sum(counts.values()))), *shown]
 
 
 def _table(rows: list[_Row], facts: list[_Row]) -> list[str]:

@@ -251,6 +251,7 @@ class Collection:
             outputs=tuple(map(str, self._outputs)),
             duration_s=time.monotonic() - self._started,
             distinct_products=tally.distinct_products,
+            other_blocks=tally.other_blocks,
             urls_not_http=tally.urls_not_http,
             urls_without_recommendation_id=tally.urls_without_recommendation_id,
             ignored_elements=reader.ignored_elements,

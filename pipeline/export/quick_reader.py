@@ -32,15 +32,21 @@ class UserChunks:
     """Cuts a stream after the last ``</user>`` in hand; no byte is looked at twice.
 
     A stretch without any is given out whole once it is longer than a plain chunk can be.
+
+    Args:
+        at_least: How many bytes are gathered before there is a cut.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_least: int) -> None:
+        self._at_least = at_least
         self._held = bytearray()
         self._searched = 0
 
     def add(self, data: bytes) -> bytes:
         """Take bytes; return those that can go on, possibly none."""
         self._held += data
+        if len(self._held) < self._at_least:
+            return b""
         end = self._held.rfind(_END_OF_USER, max(0, self._searched - len(_END_OF_USER) + 1))
         self._searched = len(self._held)
         if end >= 0:
@@ -64,13 +70,14 @@ class ChunkReader(ABC, Generic[PortionT]):
     Args:
         source: What errors name as their source.
         piece_bytes: How many bytes are looked at together.
+        chunk_pieces: How many pieces a chunk consists of, or more where its last user ends later.
     """
 
-    def __init__(self, *, source: object, piece_bytes: int) -> None:
-        self._reference = XmlExportReader(source=source, piece_bytes=min(piece_bytes, EXPORT_PIECE))
+    def __init__(self, *, source: object, piece_bytes: int, chunk_pieces: int = 1) -> None:
+        self._reference = XmlExportReader(source=source, piece_bytes=piece_bytes)
         self._piece_bytes = max(4, piece_bytes)
         self._waiting = bytearray()
-        self._chunks = UserChunks()
+        self._chunks = UserChunks(chunk_pieces * self._piece_bytes)
         self._root_seen = False
         self._failure: InputError | None = None
         self._closed = False

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from pipeline.export.json_reader import JsonExportReader
 from pipeline.export.quick_reader import QuickXmlReader
 from pipeline.export.reader import ExportReader, identify_format
-from pipeline.export.rows import COLUMNS, Row, iter_rows
+from pipeline.export.rows import COLUMNS, iter_parts
 from pipeline.export.source_file import SourceFile
 from pipeline.records import UserRecommendations
 
@@ -31,36 +31,37 @@ SCHEMA: Final = pa.schema(
 BATCH_ROWS: Final = 16_384
 # Long values end a batch early: characters of the long columns.
 BATCH_CHARACTERS: Final = 8 * 1024 * 1024
+_LONG: Final = tuple(
+    COLUMNS.index(name) for name in ("auth_user_id", "url", "title", "image_link", "extra")
+)
 
 
 class BatchBuilder:
-    """Gathers rows until they fill a record batch; one user may end past the limit."""
+    """Gathers rows until they fill a record batch; one block may end past the limit."""
 
     def __init__(self, *, rows: int = BATCH_ROWS, characters: int = BATCH_CHARACTERS) -> None:
         self._rows = rows
         self._limit = characters
-        self._held: list[Row] = []
+        self._columns: list[list[Any]] = [[] for _ in COLUMNS]
         self._characters = 0
 
     def add(self, users: Sequence[UserRecommendations]) -> Iterator[pa.RecordBatch]:
         """Take users; yield each batch that they fill."""
-        for row in iter_rows(users):
-            self._held.append(row)
-            self._characters += (
-                len(row[0]) + len(row[5] or "") + len(row[6] or "") + len(row[7] or "")
-            )
-            if row[10] is not None:
-                self._characters += len(row[10])
-            if len(self._held) >= self._rows or self._characters >= self._limit:
+        columns = self._columns
+        for part in iter_parts(users):
+            for column, values in zip(columns, part, strict=True):
+                column.extend(values)
+            for at in _LONG:
+                self._characters += sum(map(len, filter(None, part[at])))
+            if len(columns[0]) >= self._rows or self._characters >= self._limit:
                 yield self.flush()
 
     def flush(self) -> pa.RecordBatch:
         """The rows held, as one batch, possibly empty."""
-        columns = zip(*self._held, strict=True) if self._held else ((),) * len(SCHEMA)
-        arrays = [
-            pa.array(values, type=field.type) for values, field in zip(columns, SCHEMA, strict=True)
-        ]
-        self._held.clear()
+        arrays = []
+        for column, field in zip(self._columns, SCHEMA, strict=True):
+            arrays.append(pa.array(column, type=field.type))
+            column.clear()
         self._characters = 0
         return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.export.id_store import IdStore
-from pipeline.export.rows import recommendation_id
+from pipeline.export.rows import recommendation_id, share_mark
+from pipeline.limits import EXPORT_MAX_PRODUCTS, EXPORT_MAX_TYPES
 from pipeline.records import RESERVED_ID, UserRecommendations
 
-__all__ = ["MAX_PRODUCTS", "Counts", "Tally", "read_moment"]
+__all__ = ["Counts", "Tally", "read_moment"]
 
-# Ids of products in memory: 100,000 of 20 bytes are about 13 MB.
-MAX_PRODUCTS: Final = 100_000
+# Longer product ids are kept as digests.
+_MAX_PRODUCT_ID: Final = 64
+# Longer types are counted with the others.
+_MAX_TYPE_NAME: Final = 256
 _HTTP: Final = ("https://", "http://")
 _SUMS: Final = (
     "users",
@@ -28,7 +31,7 @@ _PARAMETER: Final = "recommendation_id="
 
 
 class Counts:
-    """Counts of users, blocks, items, and freshness; memory does not grow with the users.
+    """Counts of users, blocks, items, and freshness, of a part of an export.
 
     Args:
         known_products: Product ids that need not be reported again by `take`.
@@ -37,7 +40,7 @@ class Counts:
     def __init__(self, known_products: set[str | int] | None = None) -> None:
         self.users = 0
         self.users_without_results = 0
-        self.blocks: Counter[str] = Counter()
+        self.blocks: dict[str, int] = {}
         self.items = 0
         self.has_default = False
         self.urls_not_http = 0
@@ -51,8 +54,8 @@ class Counts:
 
     @property
     def distinct_products(self) -> int:
-        """Different product ids; at MAX_PRODUCTS the count stops."""
-        return min(len(self._products), MAX_PRODUCTS)
+        """Different product ids; at EXPORT_MAX_PRODUCTS the count stops."""
+        return min(len(self._products), EXPORT_MAX_PRODUCTS)
 
     def add(self, users: Sequence[UserRecommendations]) -> None:
         """Count these users."""
@@ -64,7 +67,11 @@ class Counts:
                 self._note_time(updated_at)
             before = self.items
             for block in user["recommendations"]:
-                self.blocks[block["recommendation_type"]] += 1
+                kind = block["recommendation_type"]
+                if kind in self.blocks:
+                    self.blocks[kind] += 1
+                else:
+                    self._add_type(kind, 1)
                 self._add_items(block["results"])
             if self.items == before:
                 self.users_without_results += 1
@@ -73,7 +80,7 @@ class Counts:
     def as_dict(self) -> dict[str, Any]:
         """Everything counted, ready for JSON; for `merge` in another process."""
         fresh = self._products - self._known_products
-        if len(self._known_products) < MAX_PRODUCTS:
+        if len(self._known_products) < EXPORT_MAX_PRODUCTS:
             self._known_products |= fresh
         return {
             "sums": [getattr(self, name) for name in _SUMS],
@@ -87,23 +94,29 @@ class Counts:
         """Add what the `as_dict` of others says."""
         for name, value in zip(_SUMS, other["sums"], strict=True):
             setattr(self, name, getattr(self, name) + value)
-        self.blocks.update(other["blocks"])
+        for kind, number in other["blocks"].items():
+            self._add_type(kind, number)
         self.has_default = self.has_default or other["has_default"]
         for text in other["times"]:
             self._note_time(text)
-        if len(self._products) < MAX_PRODUCTS:
+        if len(self._products) < EXPORT_MAX_PRODUCTS:
             self._products.update(other["products"])
+
+    def _add_type(self, kind: str, number: int) -> None:
+        self.blocks[kind] = self.blocks.get(kind, 0) + number
 
     def _add_items(self, items: Sequence[dict[str, Any]]) -> None:
         self.items += len(items)
-        if len(self._products) < MAX_PRODUCTS:
-            ids = [item.get("id") for item in items]
-            if set(map(type, ids)) == {str}:
-                self._products.update(ids)  # type: ignore[arg-type]
-            else:
-                self._products.update(one for one in ids if isinstance(one, str | int))
+        if len(self._products) < EXPORT_MAX_PRODUCTS:
+            ids: list[Any] = [item.get("id") for item in items]
+            if set(map(type, ids)) != {str}:
+                ids = [one for one in ids if isinstance(one, str | int)]
+            elif max(map(len, ids)) <= _MAX_PRODUCT_ID:
+                self._products.update(ids)
+                ids = []
+            self._products.update(map(_short, ids))
         urls = [item.get("url") for item in items]
-        if urls and not _all_good(urls):
+        if urls and not share_mark(urls):
             self._add_urls(urls)
 
     def _add_urls(self, urls: Sequence[Any]) -> None:
@@ -122,6 +135,7 @@ class Counts:
 
     def _note_time(self, text: str) -> None:
         self._last_updated_at = text
+        text = text.strip()
         moment = read_moment(text, self._zone)
         if moment is None:
             return
@@ -132,12 +146,17 @@ class Counts:
 
 
 class Tally(Counts):
-    """Counts, and every id: in `folder`, when there are many; `zone` is that of naive times."""
+    """Counts of a whole export in bounded memory, and every id: in `folder`, when there are many;
+    `zone` is that of times without an offset.
+
+    The first EXPORT_MAX_TYPES recommendation types are counted by name, the others together.
+    """
 
     def __init__(self, folder: Path, *, zone: tzinfo = UTC) -> None:
         super().__init__()
         self._zone = zone
         self.ids = IdStore(folder)
+        self.other_blocks = 0
 
     def add(self, users: Sequence[UserRecommendations]) -> None:
         """Count these users and keep their ids."""
@@ -148,6 +167,13 @@ class Tally(Counts):
         """Add what the `as_dict` of others says, and its ``ids``."""
         super().merge(other)
         self.ids.extend(other["ids"])
+
+    def _add_type(self, kind: str, number: int) -> None:
+        new = kind not in self.blocks
+        if new and (len(self.blocks) >= EXPORT_MAX_TYPES or len(kind) > _MAX_TYPE_NAME):
+            self.other_blocks += number
+        else:
+            super()._add_type(kind, number)
 
 
 def read_moment(text: str, zone: tzinfo) -> datetime | None:
@@ -160,24 +186,8 @@ def read_moment(text: str, zone: tzinfo) -> datetime | None:
         return None
 
 
-def _all_good(urls: Sequence[Any]) -> bool:
-    """Whether all are https with one and the same recommendation id; False means: look closer.
-
-    The vendor marks all results of a block alike, so a few searches through all of them do.
-    """
-    first = urls[0]
-    if type(first) is not str:
-        return False
-    at = first.find(_PARAMETER)
-    if at < 1 or first[at - 1] not in "?&" or not first[at + 18 : at + 19].isalnum():
-        return False
-    try:
-        text = "\n".join(["", *urls, ""])
-    except TypeError:
-        return False
-    count = len(urls)
-    return (
-        count == text.count(first[at - 1 :] + "\n") == text.count("\nhttps://")
-        and count + 1 == text.count("\n")
-        and "#" not in text
-    )
+def _short(product_id: str | int) -> str | int:
+    """What stands for a product in memory: itself, or a digest of an id that is long."""
+    if isinstance(product_id, int) or len(product_id) <= _MAX_PRODUCT_ID:
+        return product_id
+    return hashlib.sha256(product_id.encode()).hexdigest()

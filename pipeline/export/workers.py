@@ -27,8 +27,8 @@ from pipeline.records import UserRecommendations
 
 __all__ = ["EncodedUsers", "ParallelXmlReader", "Portion", "WorkerProcesses"]
 
-# Below the size of a plain chunk by more than the users of an export usually take.
-_PIECE: Final = 3 * EXPORT_PIECE
+# Each chunk costs a turn of both processes; more pieces than these gain nothing.
+_CHUNK_PIECES: Final = 4
 _PIPE: Final = 1024 * 1024
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; from pipeline.export.worker import serve; serve()"
@@ -142,9 +142,9 @@ class ParallelXmlReader(ChunkReader[Portion]):
     """As `QuickXmlReader`, but users come in portions, most of them encoded by `processes`."""
 
     def __init__(
-        self, processes: WorkerProcesses, *, source: object = None, piece_bytes: int = _PIECE
+        self, processes: WorkerProcesses, *, source: object = None, piece_bytes: int = EXPORT_PIECE
     ) -> None:
-        super().__init__(source=source, piece_bytes=piece_bytes)
+        super().__init__(source=source, piece_bytes=piece_bytes, chunk_pieces=_CHUNK_PIECES)
         self._processes = processes
         self._pending: deque[bytes] = deque()
         self._turn = 0

@@ -34,11 +34,14 @@ from pipeline.records import UserRecommendations
 
 __all__ = ["XmlExportReader"]
 
-# Encodings that map each byte to a character, and the Unicode ones that expat knows itself.
+_VERSION: Final = re.compile(r"1\.[0-9]+")
+# Encodings that map each byte to a character, by the names that Python has for them.
 _ENCODINGS: Final = re.compile(
-    r"utf-?8|utf-?16(le|be)?|us-ascii|ascii|iso-8859-\d\d?|latin-?1|windows-125\d|koi8-[ru]",
+    r"us-ascii|ascii|iso[-_]?8859-\d\d?|latin-?1|latin\d\d?|(windows-|cp)125\d|koi8-[ru]",
     re.IGNORECASE,
 )
+# The Unicode ones are expat's own; it knows each by one spelling only.
+_UNICODE: Final = re.compile(r"utf[-_]?(8|16)(?:(?<=16)[-_]?(le|be))?", re.IGNORECASE)
 # "<" and a NUL, or a byte order mark, and the codec that checks what follows.
 _WIDE: Final = {
     codecs.BOM_UTF16_LE: "utf-16-le",
@@ -54,6 +57,10 @@ _REMEDIES: Final = {
     expat.errors.XML_ERROR_PARTIAL_CHAR: "the export is cut off: get it again",
     expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT: "something follows the export: get it again",
 }
+
+
+class _RespelledError(Exception):
+    """The declaration names an encoding of expat's, but not as expat spells it."""
 
 
 class XmlExportReader:
@@ -81,7 +88,13 @@ class XmlExportReader:
         self._skipped_bytes = self._skipped_lines = 0
         self._resumed_line = self._column_shift = 0
         self._encoding: str | None = None
-        parser = expat.ParserCreate(intern=self._names)
+        self._prolog = bytearray()
+        self._respelled = False
+        self._open_parser(None)
+
+    def _open_parser(self, encoding: str | None) -> None:
+        """A new parser, which takes the declaration's word for the encoding, or that given."""
+        parser = expat.ParserCreate(encoding, intern=self._names)
         parser.buffer_text = True
         parser.buffer_size = EXPORT_PIECE
         parser.XmlDeclHandler = self._on_declaration
@@ -173,7 +186,7 @@ class XmlExportReader:
     @property
     def is_utf8(self) -> bool:
         """Whether the export, whose root was seen, is UTF-8."""
-        return self._checker is None and (self._encoding or "utf-8").lower() == "utf-8"
+        return self._checker is None and self._encoding in (None, "utf-8")
 
     def skip(self, data: bytes) -> None:
         """Go past whole users that are known to be well-formed; only where `can_skip`."""
@@ -233,8 +246,14 @@ class XmlExportReader:
 
     def _give(self, data: bytes, *, final: bool = False) -> None:
         self._offset += len(data)
+        if not self._assembler.root_seen:
+            self._prolog += data
         try:
-            self._parser.Parse(data, final)
+            try:
+                self._parser.Parse(data, final)
+            except _RespelledError as respelled:
+                self._open_parser(str(respelled))
+                self._parser.Parse(bytes(self._prolog), final)
         except InputError:
             raise
         except expat.ExpatError as error:
@@ -308,13 +327,29 @@ class XmlExportReader:
                     remedy=_DOWNLOAD_AGAIN,
                 )
 
-    def _on_declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
-        self._encoding = encoding
-        if encoding is not None and _ENCODINGS.fullmatch(encoding) is None:
+    def _on_declaration(self, version: str, encoding: str | None, _standalone: int) -> None:
+        if _VERSION.fullmatch(version) is None:
+            raise self._refusal("the XML version is not 1.0", remedy="ask for XML 1.0")
+        if encoding is None:
+            return
+        self._encoding = encoding.lower()
+        known = _UNICODE.fullmatch(encoding)
+        if known is not None:
+            self._encoding = f"utf-{known[1]}{(known[2] or '').lower()}"
+        elif _ENCODINGS.fullmatch(encoding) is None:
             raise self._refusal(
                 "the declared encoding is not one that is read",
                 remedy="ask for UTF-8; UTF-16, ISO-8859 and windows-125x are read too",
             )
+        wide = self._checker is not None
+        marked = self._prolog.startswith(codecs.BOM_UTF8) and self._encoding != "utf-8"
+        if marked or wide != self._encoding.startswith("utf-16"):
+            raise self._refusal(
+                "the export is not in the encoding that it declares", remedy=_DOWNLOAD_AGAIN
+            )
+        if known is not None and not self._respelled and self._encoding != encoding.lower():
+            self._respelled = True
+            raise _RespelledError(self._encoding)
 
     def _on_doctype(self, name: str, *_: object) -> None:
         if name.lower() == "html":

@@ -28,7 +28,11 @@ class UserRecommendations(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSummary:
-    """What an export held; ``blocks`` counts results blocks by recommendation type."""
+    """What an export held.
+
+    ``blocks`` counts result blocks by recommendation type, the first 1,000 types of at most 256
+    characters; blocks of further types are in ``other_blocks``.
+    """
 
     source: str
     format: str
@@ -45,6 +49,7 @@ class ExportSummary:
     duration_s: float
     distinct_products: int = 0
     """Counted up to 100,000; that number means "at least"."""
+    other_blocks: int = 0
     urls_not_http: int = 0
     urls_without_recommendation_id: int = 0
     ignored_elements: int = 0

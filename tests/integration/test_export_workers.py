@@ -17,6 +17,7 @@ from pipeline.errors import ConfigurationError, InputError, MachineError
 from pipeline.export.collect import Collection, collect_file
 from pipeline.export.workers import EncodedUsers, ParallelXmlReader, WorkerProcesses
 from pipeline.export.xml_reader import XmlExportReader
+from pipeline.limits import EXPORT_PIECE
 from pipeline.settings import ExportSettings
 
 ALL = ("out.jsonl", "out.parquet", "out.csv", "out.sqlite")
@@ -85,6 +86,18 @@ def test_every_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
     assert 7 == summaries[0].distinct_products
     assert [summaries[0]] * 3 == summaries
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_plain_users_are_read_by_the_workers() -> None:
+    """In chunks of several parts each; the prolog, the end and one odd chunk are left to expat."""
+    data = f"<users>\n{users(1000).replace(ODD, '')}{user(1, ODD)}</users>\n".encode()
+    with WorkerProcesses(2) as processes:
+        reader = ParallelXmlReader(processes)
+        assert 1001 == len(outcome(reader, data))
+
+    assert 4 * EXPORT_PIECE < len(data)
+    assert reader.plain_bytes > len(data) - 5 * EXPORT_PIECE
+    assert reader.plain_bytes > len(data) // 2
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from pipeline.cli.summary import count, duration, size, summary_lines
@@ -51,6 +53,9 @@ EXPORT = ExportSummary(
     repeated_users=0,
     users_without_results=7,
     blocks={"basic": 1_000, "last_seen": 234},
+    distinct_products=100_000,
+    urls_without_recommendation_id=5,
+    other_blocks=3,
     items=12_340,
     has_default=True,
     updated_at_oldest="2026-01-30",
@@ -124,3 +129,30 @@ def test_summaries_fit_80_columns_and_leave_no_blanks_at_line_ends(summary: obje
 
     assert max(map(len, lines)) <= 80
     assert lines == [line.rstrip() for line in lines]
+
+
+def test_an_export_summary_shows_what_may_need_a_look() -> None:
+    lines = [line.split() for line in summary_lines(EXPORT)]
+
+    assert ["distinct", "products", "100,000+"] in lines
+    assert ["URLs", "without", "recommendation_id", "5"] in lines
+    assert ["blocks", "1,237"] in lines
+    assert ["others", "3"] in lines
+    assert not any(line[:3] == ["URLs", "that", "are"] for line in lines)
+
+
+def test_coverage_is_shown_in_users_and_never_rounded_up_to_all() -> None:
+    covered = dataclasses.replace(
+        EXPORT,
+        uploaded_users=100_000,
+        covered_users=99_999,
+        missing_users=1,
+        unexpected_users=2,
+        coverage_percent=99.999,
+    )
+    lines = [line.split() for line in summary_lines(covered)]
+
+    assert ["uploaded", "users", "100,000"] in lines
+    assert ["covered,", "99.9%", "99,999"] in lines
+    assert ["missing", "1"] in lines
+    assert ["users", "that", "were", "not", "uploaded", "2"] in lines

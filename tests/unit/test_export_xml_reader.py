@@ -77,6 +77,18 @@ def test_encodings_give_the_same_text(encoding: str) -> None:
     assert "Žluťoučký" == read(text.encode(encoding), piece_bytes=4)[0]["auth_user_id"]
 
 
+@pytest.mark.parametrize(
+    "encoding",
+    ["iso-8859-1", "ISO-8859-15", "windows-1252", "cp1252", "latin1", "utf8", "UTF_8", "utf16"],
+)
+def test_declared_spellings_of_an_encoding_give_the_same_text(encoding: str) -> None:
+    text = f"<?xml version='1.0' encoding='{encoding}'?>\n"
+    text += "<users><user><auth_user_id>née Ø</auth_user_id></user></users>"
+
+    assert "née Ø" == read(text.encode(encoding.replace("windows-", "cp")))[0]["auth_user_id"]
+    assert "née Ø" == read(text.encode(encoding), piece_bytes=4)[0]["auth_user_id"]
+
+
 def test_whitespace_cdata_references_comments_and_instructions_in_a_value() -> None:
     item = one_result("<id> a\n </id><title>x<![CDATA[<&]]>&#65;&amp;<!-- c --><?p i?>é</title>")
 
@@ -180,6 +192,25 @@ def test_elements_beside_the_users_are_counted() -> None:
         pytest.param(
             b"<?xml version='1.0' encoding='utf-16'?><users/>", "encoding", "", id="wrong encoding"
         ),
+        pytest.param(
+            b"\xef\xbb\xbf<?xml version='1.0' encoding='iso-8859-2'?><users/>",
+            "not in the encoding that it declares",
+            "byte 3",
+            id="mark of UTF-8, other declaration",
+        ),
+        pytest.param(
+            "<?xml version='1.0' encoding='utf8'?><users/>".encode("utf-16"),
+            "not in the encoding that it declares",
+            "byte 2",
+            id="UTF-16 that declares UTF-8",
+        ),
+        pytest.param(
+            b"<?xml version='1.0' encoding='utf8'?>\n<users>\xff</users>",
+            "invalid token",
+            "line 2, column 8, byte 45",
+            id="bad byte after a respelled encoding",
+        ),
+        pytest.param(b"<?xml version='2.0'?><users/>", "version", "byte 0", id="other version"),
         pytest.param(
             b"<?xml version='1.0' encoding='windows-1252'?><users>\x81</users>",
             "invalid token",
