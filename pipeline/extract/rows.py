@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +15,7 @@ from pipeline.extract.ids import id_text
 from pipeline.extract.places import Place
 from pipeline.extract.times import TimeReader
 
-_SHOWN = 200  # characters of a refused value, for those who ask for it
+SHOWN: Final = 200  # characters of a refused value, for those who ask for it
 
 
 def good_rows(
@@ -94,4 +95,4 @@ def _flags(column: pa.Array, values: frozenset[str], *, source: object) -> pa.Ar
 
 def _shown(value: object) -> str:
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-    return text[:_SHOWN]
+    return text[:SHOWN]

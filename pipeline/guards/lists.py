@@ -67,7 +67,11 @@ def refuse_rejects(
         position=None if first_row is None else f"first at row {first_row:,}",
         limit=f"{limit[0] * 100:g}%" if limit[1] else f"{limit[0]:,.0f}",
         actual=f"{total:,}" if not limit[1] else f"{total / max(rows, 1):.2%}",
-        remedy="mend the extract, or raise --max-rejects",
+        remedy=(
+            "mend the extract, or say --quote '' if quotes mean nothing in it"
+            if rejects.get("unbalanced quote", 0) > total / 2
+            else "mend the extract, or raise --max-rejects"
+        ),
     )
 
 

@@ -60,7 +60,8 @@ class PrepareSettings:
     id_rules: tuple[str, ...] = ()
     """Change ids, and count it: trim, lower; repeatable, or with commas."""
     rejects: Path | None = None
-    """Write the rows that cannot be used here: source, row, reason."""
+    """Write the rows that cannot be used here: source, row, reason. Row 1 is the first line of
+    CSV and JSONL, blank lines count; a CSV value with line breaks lies in one row."""
     reject_values: bool = False
     """Write the refused values there, too."""
     max_rejects: str = "1%"
@@ -102,16 +103,7 @@ class PrepareSettings:
         if self.memory is not None:
             parse_size(self.memory, option="--memory")
         parse_share(self.max_rejects, option="--max-rejects")
-        for option, text, most in (
-            ("--delimiter", (self.delimiter or ",").replace("\\t", "\t"), 1),
-            ("--quote", self.quote, 1),
-        ):
-            if len(text) > most or not text.isascii() or text in ("\n", "\r"):
-                raise ConfigurationError(
-                    f"not one ASCII character: {text!r}",
-                    source=option,
-                    remedy="write one character",
-                )
+        self._check_dialect()
         if sum((self.active_within is not None, self.active_when is not None, self.all_users)) > 1:
             raise ConfigurationError(
                 "more than one way to say who is active",
@@ -130,3 +122,16 @@ class PrepareSettings:
             raise ConfigurationError(
                 "must be at least 1", source="--min-users", actual=self.min_users
             )
+
+    def _check_dialect(self) -> None:
+        delimiter = (self.delimiter or ",").replace("\\t", "\t")
+        for option, text in (("--delimiter", delimiter), ("--quote", self.quote)):
+            plain = not text or (len(text) == 1 and text.isascii() and not text.isalnum())
+            if not plain or text in ("\n", "\r", "\0"):
+                raise ConfigurationError(
+                    f"not one ASCII character: {text!r}",
+                    source=option,
+                    remedy="write one that is no letter and no digit",
+                )
+        if delimiter == self.quote:
+            raise ConfigurationError("the same character as --quote", source="--delimiter")
