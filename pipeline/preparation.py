@@ -22,6 +22,7 @@ from pipeline.extract.places import Place, resolve_places
 from pipeline.extract.reader import read_extracts
 from pipeline.extract.reject_file import RejectFile
 from pipeline.guards import (
+    refuse_blank_suppression,
     refuse_overflow,
     refuse_rejects,
     refuse_row_count,
@@ -118,6 +119,16 @@ class Preparation:
                     source=place,
                     remedy="check the export that wrote it, or leave out --suppress",
                 )
+            found = self._engine.counts.suppressions[place]
+            lost = refuse_blank_suppression(
+                blank=found.nobody,
+                rows=found.rows,
+                limit=parse_share(self._settings.max_rejects, option="--max-rejects"),
+                source=place,
+                first_row=found.first_nobody,
+            )
+            if lost is not None:
+                raise lost
 
     def select(self, on_progress: OnProgress) -> None:
         """Read the extracts and keep the candidates."""
@@ -201,6 +212,7 @@ class Preparation:
             dropped=dict(counts.dropped),
             rejects=dict(counts.rejects),
             suppressed_users=counts.suppressed_users,
+            blank_suppressions=sum(one.nobody for one in counts.suppressions.values()),
             duplicate_rows=counts.candidates - counts.users,
             overflow_users=self._users - receipt.users,
             changed_ids=counts.changed_ids,

@@ -38,7 +38,8 @@ class PrepareSettings:
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
     """Unit of epoch numbers. Default: the one that makes every value plausible."""
     suppress: tuple[Path, ...] = ()
-    """File of ids that must not be on the list; repeatable."""
+    """File of ids that must not be on the list, in any format; repeatable. A list that is
+    missing, holds no ids, or has more rows without one than --max-rejects, is refused."""
     suppress_column: str | None = None
     """Column with the user id in the suppression files. Default: as for --id-column."""
     suppress_max_age: str | float | None = None
