@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import ConfigurationError, InputError
+from pipeline.extract.leaves import decoded
 
 __all__ = ["TimeReader"]
 
@@ -30,17 +31,8 @@ _CALENDAR_S: Final = (-62_135_510_400, 253_370_764_799)
 
 # Words for "never" that dumps write into a time column.
 BLANK_WORDS: Final = (
-    "NULL",
-    "null",
-    "Null",
-    r"\N",
-    "None",
-    "NaT",
-    "nan",
-    "NaN",
-    "N/A",
-    "#N/A",
-    "0",
+    *("NULL", "null", "Null", r"\N", "None", "NaT", "nan", "NaN", "N/A", "#N/A"),
+    "0",  # as a number: in no unit a time of anything
 )
 _TEXT: Final = (
     r"^(?<date>\d{4}-\d{2}-\d{2})"
@@ -85,12 +77,10 @@ class TimeReader:
         Raises:
             InputError: the type cannot hold times, or the unit of epoch numbers is ambiguous.
         """
-        return _bounded(*self._read(column))
+        return _bounded(*self._read(decoded(column)))
 
     def _read(self, column: pa.Array) -> Read:
         kind = column.type
-        if pa.types.is_dictionary(kind):
-            return self._read(column.dictionary_decode())
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             column = column.cast(pa.string(), safe=False)  # a bad byte makes a bad time
             return self._text(column)

@@ -55,7 +55,8 @@ class PrepareSettings:
     columns: tuple[str, ...] = ()
     """Column names of CSV without a header; repeatable, in order."""
     allow_truncated: bool = False
-    """Accept CSV without a final line break or with an open quote, JSONL with a cut line."""
+    """Accept CSV without a final line break or with an open quote, JSONL with a cut line, an
+    Arrow stream without its end mark."""
     null_words: tuple[str, ...] | None = None
     """Word that is no id; repeatable, replaces the default: NULL, nan, undefined and the like."""
     id_rules: tuple[str, ...] = ()
