@@ -235,3 +235,21 @@ def test_columns_of_one_name_or_none_are_refused_with_their_names(tmp_path: Path
     pq.write_table(twice, tmp_path / "y.parquet")
     with pytest.raises(pipeline.InputError, match="two columns have the same name: id"):
         users(tmp_path / "y.parquet")
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"PK\x03\x04\x14\0", "a zip archive or an Excel workbook"),
+        (b"BZh91AY&SY", "compressed with bzip2"),
+        (b"\xfd7zXZ\0", "compressed with xz"),
+        (b"Obj\x01\x04", "an Avro file"),
+        (b"ORC\x08\x03", "an ORC file"),
+    ],
+)
+def test_formats_that_are_not_read_are_called_by_their_name(
+    tmp_path: Path, start: bytes, what: str
+) -> None:
+    (tmp_path / "x").write_bytes(start + b"\0" * 99)
+    with pytest.raises(pipeline.InputError, match=f"{what}, which is not read; write it as CSV"):
+        users(tmp_path / "x")
