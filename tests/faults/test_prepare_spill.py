@@ -65,8 +65,8 @@ def test_a_stop_with_rows_on_disk_leaves_nothing(
 
 
 def test_a_full_disk_while_spilling_is_this_machine_s_fault(tmp_path: Path) -> None:
-    process = start(tmp_path, file_size=50_000)
-    _, said = process.communicate(HEAD + 20 * ROWS, timeout=DEADLINE_S)
+    process = start(tmp_path, file_size=2_000)
+    _, said = process.communicate(HEAD + 5 * ROWS, timeout=DEADLINE_S)
 
     assert 8 == process.returncode
     assert b"cannot write temporary files" in said
