@@ -163,8 +163,22 @@ class Preparation:
 
     def write(self, on_progress: OnProgress) -> None:
         """Put the users in recency order and write those that fit."""
-        on_progress(Progress(stage="order", done=0, unit="users"))
-        order = self._engine.order(max_bytes=self._max_bytes, line_overhead=self._kind.overhead)
+        counts = self._engine.counts
+
+        def on_rows(done: int) -> None:
+            on_progress(
+                Progress(
+                    stage="order",
+                    done=done,
+                    total=counts.candidates,
+                    unit="rows",
+                    users=counts.users,
+                )
+            )
+
+        order = self._engine.order(
+            max_bytes=self._max_bytes, line_overhead=self._kind.overhead, on_rows=on_rows
+        )
         self._users = order.users
         self._oldest: datetime | None = None
         for users in order.ordered():

@@ -186,18 +186,26 @@ class PolarsEngine:
                 self.counts.first_reject = (place, min(reject.row for reject in rejects))
             self._on_rejects(place, rejects)
 
-    def order(self, *, max_bytes: int, line_overhead: int) -> RecencyOrder:
-        """Latest row per user, suppressed users out, ready to be read in recency order."""
+    def order(
+        self, *, max_bytes: int, line_overhead: int, on_rows: Callable[[int], None]
+    ) -> RecencyOrder:
+        """Latest row per user, suppressed users out, ready to be read in recency order.
+
+        `on_rows` is told how many of the candidates have been gone through.
+        """
         found = RecencyOrder(max_bytes=max_bytes, line_overhead=line_overhead)
         split = self._candidates.split or self._suppressed.split
         count = self._candidates.count if split else 1
         gone = self._suppressed.parts(count)
         # Pools keep what they freed; parts come next and need it.
         pa.default_memory_pool().release_unused()
+        rows = 0
         for part in self._candidates.parts(count):
             suppressed = next(gone, None)
             if not part.height:
                 continue
+            on_rows(rows)
+            rows += part.height
             users = latest_per_user(part.lazy(), self._id_rules.traces).collect(engine="streaming")
             del part
             self._id_rules.count_merged(users)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -26,7 +27,18 @@ __all__ = ["CsvBlocks", "Refused"]
 
 _BREAK: Final = re.compile(rb"\r\n|\n|\r")
 _BLANK: Final = (b"\n", b"\r", b"\r\n")
+_UNDER_WAY: Final = 4  # blocks: one is parsed, one must be known to follow, two wait
+_PATIENCE_S: Final = 2.0
 Ending = Literal["whole", "open quote", "too long", "backslash"]
+
+
+class _Block(bytes):
+    """A block that says when nobody holds it any more."""
+
+    given_back: Callable[[], None]
+
+    def __del__(self) -> None:
+        self.given_back()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,7 @@ class CsvBlocks:
         self._mark = secrets.token_hex(16)
         self._refused: dict[int, Refused] = {}
         self._marks = 0
+        self._free = threading.BoundedSemaphore(_UNDER_WAY)
         self._carry = b""
         self._ended = False
         self._ready: Iterator[bytes] = iter(())
@@ -85,10 +98,21 @@ class CsvBlocks:
         del size  # it asks for `most`; a block is at most that and ends where a record does
         while True:
             for block in self._ready:
-                return block
+                return self._lent(block)
             if self._ended:
                 return b""
             self._ready = iter(self._next())
+
+    def _lent(self, block: bytes) -> bytes:
+        """The block when few others are under way: pyarrow would take 32 of them ahead."""
+        waited_s = 0.0
+        while not self._free.acquire(timeout=0.05) and not self._stream.closed:
+            waited_s += 0.05
+            if waited_s > _PATIENCE_S:  # it may keep some for reasons of its own
+                return block
+        lent = _Block(block)
+        lent.given_back = self._free.release
+        return lent
 
     def refused(self, text: str) -> Refused | None:
         """What a line with too many fields stands for; None when the file itself holds it."""

@@ -187,6 +187,20 @@ def test_an_open_quote_is_named_by_its_row(tmp_path: Path) -> None:
     assert rejects == [(3, "unbalanced quote"), (4, "unbalanced quote")]
 
 
+def test_no_more_than_a_few_blocks_are_read_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "BLOCK", 4096)
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"id,x\n" + b"a,1\n" * 500_000)
+    batches = read_csv(resolve_places([path])[0], Wanted(id_column="id", active="no"))
+    for _ in range(40):
+        batch = next(batches)
+
+    assert 2 * 65536 + 48 * 4096 > batch.bytes_read
+    batches.close()  # type: ignore[attr-defined]
+
+
 def test_other_dialects_by_option(tmp_path: Path) -> None:
     assert read(tmp_path, b"a;1\n", delimiter=";", columns=("id", "x"))[0] == [(1, "a")]
     assert read(tmp_path, b'id\tx\n"a\t1\n', delimiter="\t", quote="")[0] == [(2, '"a')]
