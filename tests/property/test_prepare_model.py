@@ -189,7 +189,7 @@ def test_any_split_of_any_rows_gives_the_bytes_of_the_model(
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_file, "BLOCK", data.draw(st.sampled_from([4096, 65536])))
-        patch.setattr(jsonl_file, "BLOCK", data.draw(st.sampled_from([300, 65536])))
+        patch.setattr(jsonl_file, "BLOCK", data.draw(st.sampled_from([1500, 65536])))
         patch.setattr(parquet_file, "BATCH_ROWS", data.draw(st.sampled_from([1, 3, 1000])))
         order = data.draw(st.permutations(paths))
         with Preparation(order, out, asked) as preparation:
