@@ -25,6 +25,7 @@ from pipeline.extract.places import Place, resolve_places
 from pipeline.extract.reader import read_extracts
 from pipeline.extract.reject_file import RejectFile
 from pipeline.guards import (
+    refuse_blank_suppression,
     refuse_overflow,
     refuse_rejects,
     refuse_row_count,
@@ -134,6 +135,16 @@ class Selection:
                     source=place,
                     remedy="check the export that wrote it, or leave out --suppress",
                 )
+            found = self._engine.counts.suppressions[place]
+            self._refuse(
+                refuse_blank_suppression(
+                    blank=found.nobody,
+                    rows=found.rows,
+                    limit=parse_share(self._settings.max_rejects, option="--max-rejects"),
+                    source=place,
+                    first_row=found.first_nobody,
+                )
+            )
 
     def select(self, on_progress: OnProgress) -> None:
         """Read the extracts and keep the candidates."""
@@ -173,9 +184,22 @@ class Selection:
 
     def write(self, on_progress: OnProgress) -> None:
         """Put the users in recency order and take those that fit."""
-        lines = self._lines
-        on_progress(Progress(stage="order", done=0, unit="users"))
-        order = self._engine.order(max_bytes=self._max_bytes, line_overhead=self._kind.overhead)
+        lines, counts = self._lines, self._engine.counts
+
+        def on_rows(done: int) -> None:
+            on_progress(
+                Progress(
+                    stage="order",
+                    done=done,
+                    total=counts.candidates,
+                    unit="rows",
+                    users=counts.users,
+                )
+            )
+
+        order = self._engine.order(
+            max_bytes=self._max_bytes, line_overhead=self._kind.overhead, on_rows=on_rows
+        )
         self._users = order.users
         self._oldest: datetime | None = None
         for users in order.ordered():
@@ -308,6 +332,7 @@ class Preparation(Selection):
             dropped=dict(counts.dropped),
             rejects=dict(counts.rejects),
             suppressed_users=counts.suppressed_users,
+            blank_suppressions=sum(one.nobody for one in counts.suppressions.values()),
             duplicate_rows=counts.candidates - counts.users,
             overflow_users=self._users - receipt.users,
             changed_ids=counts.changed_ids,

@@ -85,6 +85,7 @@ def _prepare(done: PrepareSummary) -> list[str]:
         *_reasons("rejected", done.rejects),
         ("duplicate rows", count(done.duplicate_rows)),
         ("suppressed users", count(done.suppressed_users)),
+        *_if_any("opt-outs without an id", done.blank_suppressions),
         ("users over the size limit", count(done.overflow_users)),
         *((f"ids changed by {name}", count(n)) for name, n in done.changed_ids.items()),
         *((f"ids merged by {name}", count(n)) for name, n in done.merged_ids.items()),

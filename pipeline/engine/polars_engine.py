@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -56,6 +56,15 @@ class Watch(Protocol):
 
 
 @dataclass(slots=True)
+class SuppressionRows:
+    """The rows of one suppression list, and those whose id is blank or otherwise nobody's."""
+
+    rows: int = 0
+    nobody: int = 0
+    first_nobody: int | None = None
+
+
+@dataclass(slots=True)
 class Counts:
     """Rows and users, counted once each."""
 
@@ -67,6 +76,7 @@ class Counts:
     rejects: Counter[str] = field(default_factory=Counter)
     first_reject: tuple[Place, int] | None = None
     places: dict[Place, int] = field(default_factory=dict)
+    suppressions: dict[Place, SuppressionRows] = field(default_factory=dict)
 
     changed_ids: dict[str, int] = field(default_factory=dict)
     merged_ids: dict[str, int] = field(default_factory=dict)
@@ -128,7 +138,10 @@ class PolarsEngine:
         )
 
     def suppress(self, batches: Iterable[ExtractBatch]) -> tuple[int, Counter[str]]:
-        """Ids that must not be on the list; gives back their number and that of unusable rows."""
+        """Ids that must not be on the list; gives back their number and that of unusable rows.
+
+        Rows that name nobody, by the rules for ids, are in `Counts.suppressions`.
+        """
         unusable: Counter[str] = Counter()
         ids = 0
         for batch in batches:
@@ -137,8 +150,16 @@ class PolarsEngine:
             frame, _ = self._id_rules.apply(frame, RowShape(), count=False)
             if self._watch is not None:
                 self._watch.on_suppression(batch, frame)
-            frame = frame.select("id").drop_nulls().unique()
-            ids += frame.filter(pl.col("id").str.contains(r"[^\s\u{200b}\u{2060}\u{feff}]")).height
+            frame = frame.with_columns(time=pl.lit(None, _TIME))
+            frame = classify(frame, replace(self._rules, window=None, flagged=False))
+            nobody = (frame["reason"] != _CANDIDATE).arg_true()
+            found = self.counts.suppressions.setdefault(batch.place, SuppressionRows())
+            found.rows += frame.height + len(batch.rejects)
+            found.nobody += len(nobody)
+            if len(nobody) and found.first_nobody is None:
+                found.first_nobody = _row(batch, nobody[0])
+            frame = frame.filter(pl.col("reason") == _CANDIDATE).select("id").unique()
+            ids += frame.height
             self._suppressed.add(frame)
         return ids, unusable
 
@@ -192,18 +213,26 @@ class PolarsEngine:
                 self.counts.first_reject = (place, min(reject.row for reject in rejects))
             self._on_rejects(place, rejects)
 
-    def order(self, *, max_bytes: int, line_overhead: int) -> RecencyOrder:
-        """Latest row per user, suppressed users out, ready to be read in recency order."""
+    def order(
+        self, *, max_bytes: int, line_overhead: int, on_rows: Callable[[int], None]
+    ) -> RecencyOrder:
+        """Latest row per user, suppressed users out, ready to be read in recency order.
+
+        `on_rows` is told how many of the candidates have been gone through.
+        """
         found = RecencyOrder(max_bytes=max_bytes, line_overhead=line_overhead)
         split = self._candidates.split or self._suppressed.split
         count = self._candidates.count if split else 1
         gone = self._suppressed.parts(count)
         # Pools keep what they freed; parts come next and need it.
         pa.default_memory_pool().release_unused()
+        rows = 0
         for part in self._candidates.parts(count):
             suppressed = next(gone, None)
             if not part.height:
                 continue
+            on_rows(rows)
+            rows += part.height
             users = latest_per_user(part.lazy(), self._id_rules.traces).collect(engine="streaming")
             del part
             self._id_rules.count_merged(users)
@@ -256,8 +285,12 @@ def _named_rows(
 ) -> Iterator[Reject]:
     at = reasons.is_in(codes).arg_true()
     for index, code in zip(at, reasons.gather(at), strict=True):
-        row = batch.first_row + index if batch.rows is None else batch.rows[index].as_py()
-        yield Reject(row, REASONS[code], None if values is None else values[index])
+        value = None if values is None else values[index]
+        yield Reject(_row(batch, index), REASONS[code], value)
+
+
+def _row(batch: ExtractBatch, index: int) -> int:
+    return batch.first_row + index if batch.rows is None else int(batch.rows[index].as_py())
 
 
 def _shape(ids: pa.Array, times: pl.Series) -> RowShape:

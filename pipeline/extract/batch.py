@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # Reasons for which a reader refuses a row; the audience rules add theirs.
 WRONG_FIELD_COUNT: Final = "wrong field count"
+UNBALANCED_QUOTE: Final = "unbalanced quote"
 INVALID_UTF8: Final = "invalid UTF-8"
 NOT_JSON: Final = "not a JSON object"
 REPEATED_KEY: Final = "a key twice in one object"

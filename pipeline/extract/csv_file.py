@@ -1,16 +1,16 @@
 """CSV and its kin, read strictly: a row with another number of fields than the header is refused.
 
-Strategy: the header is taken off here, the rest goes to pyarrow's streaming reader, which hands
-back the wanted columns as bytes (types are never inferred) and names every row of another length.
-A quote left open would swallow the rows behind it, so an odd number of quotes refuses the file.
+Strategy: the header is taken off here, the rest goes through `CsvBlocks`, which takes out what
+parsers misread, to pyarrow's streaming reader, which hands back the wanted columns as bytes (types
+are never inferred) and names every row of another length. A quote left open would swallow the rows
+behind it, so it refuses the file.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from array import array
-from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator
 from typing import Final, Literal
 
@@ -20,8 +20,8 @@ import pyarrow.csv as pacsv
 from pipeline.errors import InputError
 from pipeline.extract.batch import WRONG_FIELD_COUNT, ExtractBatch, Reject, Wanted
 from pipeline.extract.columns import pick_columns, refuse_duplicates
+from pipeline.extract.csv_blocks import CsvBlocks
 from pipeline.extract.places import ByteStream, Place, open_stream
-from pipeline.extract.quotes import QuoteCheck
 from pipeline.extract.rows import good_rows
 from pipeline.extract.times import TimeReader
 
@@ -39,20 +39,11 @@ def read_csv(place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
         InputError: the file is empty, cut, not text, or leaves a quote open.
     """
     delimiter = wanted.delimiter or ("\t" if _is_tsv(place.path) else ",")
-    check = None
-    if wanted.quote:
-        check = QuoteCheck(quote=wanted.quote, delimiter=delimiter, source=place)
-    stream = open_stream(place, on_block=check.feed if check else None, encoding=wanted.encoding)
+    stream = open_stream(place, encoding=wanted.encoding)
     try:
         yield from _Reader(stream, wanted, delimiter).batches()
     finally:
         stream.close()
-    if check and check.quotes % 2 and not wanted.allow_truncated:
-        raise InputError(
-            f"a quote is left open: {check.quotes:,} quote characters are an odd number",
-            source=place,
-            remedy="write the file again, or say --quote '' if quotes mean nothing in it",
-        )
 
 
 class _Reader:
@@ -62,14 +53,21 @@ class _Reader:
             wanted.timezone, wanted.time_unit, now_us=wanted.now_us, source=self._place
         )
         self._delimiter = delimiter
+        self._before = 0  # rows before the first that pyarrow sees
+        self._skip_bom()
         self._header = list(wanted.columns) or self._take_header()
         refuse_duplicates(self._header, source=self._place)
         self._picked = pick_columns(self._header, wanted, source=self._place)
-        self._before = 0 if wanted.columns else 1  # rows before the first that pyarrow sees
+        self._blocks = CsvBlocks(
+            stream,
+            delimiter=delimiter,
+            quote=wanted.quote,
+            fields=len(self._header),
+            most=BLOCK,
+            keep_text=wanted.keep_values,
+        )
         self._next_row = self._before + 1
-        self._ragged = array("q")
-        self._texts: dict[int, str] = {}
-        self._ragged_done = 0
+        self._gone: deque[tuple[int, Reject | None]] = deque()
 
     def batches(self) -> Iterator[ExtractBatch]:
         try:
@@ -79,22 +77,22 @@ class _Reader:
                     batch = reader.read_next_batch()
                 except StopIteration:
                     break
-                yield self._batch(batch)
+                yield self._batch(batch.num_rows, batch.columns)
         except pa.ArrowInvalid as error:
-            raise self._translated(error) from error
-        if len(self._ragged) > self._ragged_done:  # refused rows behind the last good one
-            yield self._batch(None)
+            raise InputError(
+                "cannot be read as CSV",
+                source=self._place,
+                position=f"after row {self._next_row - 1:,}",
+            ) from error
+        if self._gone:  # refused rows behind the last good one
+            none = [pa.array([], pa.binary()) for _ in self._picked.names]
+            yield self._batch(0, none, last=True)
         self._check_end()
 
-    def _take_header(self) -> list[str]:
-        head = bytearray(self._stream.read(65536))
-        end = -1
-        while (end := _record_end(head, self._wanted.quote.encode())) < 0 and len(head) < BLOCK:
-            more = self._stream.read(65536)
-            if not more:
-                break
-            head += more
-        if b"\0" in head[:65536]:
+    def _skip_bom(self) -> None:
+        head = self._stream.read(65536)
+        self._stream.push_back(head.removeprefix(_BOM))
+        if b"\0" in head:
             raise InputError(
                 "not text: it holds zero bytes",
                 source=self._place,
@@ -107,23 +105,20 @@ class _Reader:
                 source=self._place,
                 remedy="name a CSV or Parquet extract",
             )
-        if end < 0 and len(head) >= BLOCK:
-            raise InputError(
-                "no line break where the header should end",
-                source=self._place,
-                position="row 1",
-                limit=f"{BLOCK:,} bytes",
-                remedy="name a CSV file with a header",
-            )
-        end = len(head) if end < 0 else end
-        self._stream.push_back(bytes(head[end:]))
+
+    def _take_header(self) -> list[str]:
+        """The first row that is not blank."""
+        record = b"\n"
+        while record and not record.strip(b"\r\n"):
+            record = self._take_record()
+            self._before += 1
         try:
-            text = bytes(head[:end]).removeprefix(_BOM).decode()
+            text = record.decode()
         except UnicodeDecodeError as error:
             raise InputError(
                 "the header is not UTF-8",
                 source=self._place,
-                position=f"row 1, byte {error.start + 1}",
+                position=f"row {self._before}, byte {error.start + 1}",
                 remedy="say the encoding with --encoding",
             ) from error
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self._wanted.quote else csv.QUOTE_NONE
@@ -132,25 +127,51 @@ class _Reader:
             delimiter=self._delimiter,
             quotechar=self._wanted.quote or None,
             quoting=quoting,
+            strict=True,
         )
         try:
             return next(lines, [])
         except csv.Error as error:
             raise InputError(
-                "the header cannot be read", source=self._place, position="row 1"
+                "the header cannot be read: check its quotes",
+                source=self._place,
+                position=f"row {self._before}",
             ) from error
+
+    def _take_record(self) -> bytes:
+        """The next row, its line break included."""
+        head = bytearray()
+        end = -1
+        while end < 0 and len(head) < BLOCK:
+            more = self._stream.read(65536)
+            if not more:
+                break
+            head += more
+            end = _record_end(head, self._wanted.quote.encode())
+        if end < 0 and len(head) >= BLOCK:
+            raise InputError(
+                "no line break where the header should end",
+                source=self._place,
+                position=f"row {self._before + 1}",
+                limit=f"{BLOCK:,} bytes",
+                remedy="name a CSV file with a header",
+            )
+        end = len(head) if end < 0 else end
+        self._stream.push_back(bytes(head[end:]))
+        return bytes(head[:end])
 
     def _open(self) -> pacsv.CSVStreamingReader | None:
         try:
             return pacsv.open_csv(
-                self._stream,
+                self._blocks,
                 read_options=pacsv.ReadOptions(
                     block_size=BLOCK, use_threads=False, column_names=self._header
                 ),
                 parse_options=pacsv.ParseOptions(
                     delimiter=self._delimiter,
                     quote_char=self._wanted.quote or False,
-                    newlines_in_values=True,
+                    newlines_in_values=False,  # it is about blocks, and they end with a record
+                    ignore_empty_lines=False,  # those of many columns have been taken out
                     invalid_row_handler=self._on_ragged,
                 ),
                 convert_options=pacsv.ConvertOptions(
@@ -165,25 +186,26 @@ class _Reader:
 
     def _on_ragged(self, row: pacsv.InvalidRow) -> Literal["skip"]:
         number = row.number + self._before
-        self._ragged.append(number)
-        if self._wanted.keep_values:
-            self._texts[number] = row.text
+        reason: str | None = WRONG_FIELD_COUNT
+        text = row.text
+        if refused := self._blocks.refused(text):
+            reason, text = refused.reason, refused.text
+        kept = text if self._wanted.keep_values else None
+        self._gone.append((number, Reject(number, reason, kept) if reason else None))
         return "skip"
 
-    def _batch(self, batch: pa.RecordBatch | None) -> ExtractBatch:
-        count = 0 if batch is None else batch.num_rows
-        first = self._next_row
-        skipped, self._next_row = self._skip(first, count)
+    def _batch(self, count: int, columns: list[pa.Array], *, last: bool = False) -> ExtractBatch:
+        """A batch of `count` good rows and the refused ones between them; all that are left."""
+        first, end = self._next_row, self._next_row + count
+        gone = []
+        while self._gone and (last or self._gone[0][0] < end):
+            gone.append(self._gone.popleft())
+            end += 1
+        self._next_row = end
         rows = None
-        if batch is None:
-            skipped = list(self._ragged[self._ragged_done :])
-            self._ragged_done = len(self._ragged)
-            columns: list[pa.Array] = [pa.array([], pa.binary()) for _ in self._picked.names]
-        else:
-            columns = batch.columns
-            if skipped:
-                gone = set(skipped)
-                rows = pa.array([n for n in range(first, self._next_row) if n not in gone])
+        if gone:
+            skipped = {row for row, _ in gone}
+            rows = pa.array([n for n in range(first, end) if n not in skipped], pa.int64())
         return good_rows(
             place=self._place,
             picked=self._picked,
@@ -192,37 +214,36 @@ class _Reader:
             wanted=self._wanted,
             first_row=first,
             rows=rows,
-            rejects=[Reject(row, WRONG_FIELD_COUNT, self._texts.pop(row, None)) for row in skipped],
+            rejects=[reject for _, reject in gone if reject],
             bytes_read=self._stream.bytes_read,
         )
 
-    def _skip(self, first: int, count: int) -> tuple[list[int], int]:
-        """The refused rows among the `count` good ones that start at `first`, and the next row."""
-        end = first + count
-        start = at = bisect_left(self._ragged, first, lo=self._ragged_done)
-        while at < len(self._ragged) and self._ragged[at] < end:
-            at, end = at + 1, end + 1
-        self._ragged_done = at
-        return list(self._ragged[start:at]), end
-
-    def _translated(self, error: pa.ArrowInvalid) -> InputError:
-        if "straddl" in str(error):
-            return InputError(
+    def _check_end(self) -> None:
+        ending = self._blocks.ending
+        if ending == "backslash":
+            raise InputError(
+                "quotes are escaped with backslashes, which loses rows and changes values",
+                source=self._place,
+                position=f"row {self._next_row:,}",
+                remedy="write the file with doubled quotes inside quoted fields",
+            )
+        if ending == "too long":
+            raise InputError(
                 "one row is too long, or a quote is left open",
                 source=self._place,
-                position=f"after row {self._next_row - 1:,}",
+                position=f"row {self._next_row:,}",
                 limit=f"{BLOCK:,} bytes a row",
-                remedy="check the quotes near that row",
+                remedy="check the quotes of that row, or say --quote '' if quotes mean nothing",
             )
-        return InputError(
-            "cannot be read as CSV",
-            source=self._place,
-            position=f"after row {self._next_row - 1:,}",
-        )
-
-    def _check_end(self) -> None:
         if self._wanted.allow_truncated:
             return
+        if ending == "open quote":
+            raise InputError(
+                "a quote is left open: the file may be cut",
+                source=self._place,
+                position=f"row {self._next_row - self._blocks.open_lines:,}",
+                remedy="write the file again, or say --quote '' if quotes mean nothing in it",
+            )
         if self._stream.last not in (b"\n", b"\r"):
             raise InputError(
                 "the last line has no end: the file may be cut",

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import InputError
 from pipeline.extract.batch import INVALID_UTF8, LOSSY_NUMBER
+from pipeline.extract.leaves import decoded
 
 __all__ = ["id_text"]
 
@@ -29,7 +30,7 @@ def id_text(column: pa.Array, *, source: object) -> Marked:
     """
     if isinstance(column, pa.ExtensionArray) and column.type.extension_name == "arrow.uuid":
         return _uuids(column.storage)
-    column = _plain(column)
+    column = _plain(decoded(column))
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         try:
@@ -55,8 +56,6 @@ def id_text(column: pa.Array, *, source: object) -> Marked:
 def _plain(column: pa.Array) -> pa.Array:
     """The same values in the type of their family that every kernel knows."""
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _plain(column.dictionary_decode())
     if isinstance(column, pa.ExtensionArray):
         return _plain(column.storage)
     if pa.types.is_string_view(kind):

@@ -21,6 +21,7 @@ from pipeline.extract.times import TimeReader
 __all__ = ["read_arrow", "read_parquet"]
 
 BATCH_ROWS: Final = 128 * 1024
+_END_OF_STREAM: Final = b"\xff\xff\xff\xff\0\0\0\0"
 _FOREIGN: Final = (
     pa.ArrowInvalid,
     pa.ArrowNotImplementedError,
@@ -74,6 +75,8 @@ def read_arrow(place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
                 table = _Table(stream.schema, place, wanted, rows=None)
                 for batch in stream:
                     yield from table.slices(batch)
+                if not wanted.allow_truncated:
+                    _refuse_open_end(source, place)
                 return
             schema = pa.ipc.open_file(source).schema
             table = _Table(schema, place, wanted, rows=None)
@@ -83,6 +86,17 @@ def read_arrow(place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
                 yield from table.slices(file.get_batch(number))
     except _FOREIGN as error:
         raise _damaged(error, place, "Arrow") from error
+
+
+def _refuse_open_end(source: pa.NativeFile, place: Place) -> None:
+    """A stream may end between any two messages; only its end mark tells that it is whole."""
+    source.seek(max(0, source.size() - len(_END_OF_STREAM)))
+    if source.read() != _END_OF_STREAM:
+        raise InputError(
+            "the Arrow stream has no end mark: it may be cut",
+            source=place,
+            remedy="write the file again, or say --allow-truncated if it is whole",
+        )
 
 
 def _source(place: Place) -> str | pa.BufferReader:

@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
@@ -167,20 +167,14 @@ class _Counted(io.RawIOBase):
         super().close()
 
 
-OnBlock = Callable[[bytes], None]
-
-
 class ByteStream:
     """Decoded bytes of a place: gzip and zstd unpacked, told by content and read to their end.
 
-    Every block is shown to `on_block` once, in order; `last` is the last byte so far.
+    `last` is the last byte so far.
     """
 
-    def __init__(
-        self, place: Place, *, on_block: OnBlock | None = None, encoding: str | None = None
-    ) -> None:
+    def __init__(self, place: Place, *, encoding: str | None = None) -> None:
         self.place = place
-        self._on_block = on_block
         self._decoder = _decoder(encoding)
         self._file = open_file(place)
         start = self._head()
@@ -228,8 +222,6 @@ class ByteStream:
         if data:
             self.bytes += len(data)
             self.last = data[-1:]
-            if self._on_block is not None:
-                self._on_block(data)
         return data
 
     def push_back(self, data: bytes) -> None:
@@ -284,11 +276,9 @@ def _decoder(encoding: str | None) -> codecs.IncrementalDecoder | None:
     return found.incrementaldecoder()
 
 
-def open_stream(
-    place: Place, *, on_block: OnBlock | None = None, encoding: str | None = None
-) -> ByteStream:
+def open_stream(place: Place, *, encoding: str | None = None) -> ByteStream:
     """The unpacked bytes of a place; an empty one is refused."""
-    stream = ByteStream(place, on_block=on_block, encoding=encoding)
+    stream = ByteStream(place, encoding=encoding)
     try:
         head = stream.read(65536)
     except BaseException:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
-from pipeline.errors import MachineError
+from pipeline.errors import InputError, MachineError
 from pipeline.extract.batch import ExtractBatch, Wanted
 from pipeline.extract.places import STDIN, Place, open_file, open_stream
 
@@ -14,6 +14,18 @@ __all__ = ["read_extracts"]
 
 FormatName = Literal["csv", "jsonl", "parquet", "arrow"]
 _MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\xff\xff\xff\xff", "arrow"))
+
+
+_UNREAD: Final = (
+    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"BZh", "compressed with bzip2"),
+    (b"\xfd7zXZ", "compressed with xz"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ORC", "an ORC file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"%PDF", "a PDF document"),
+)
 
 
 def read_extracts(places: Sequence[Place], wanted: Wanted) -> Iterator[ExtractBatch]:
@@ -52,12 +64,19 @@ def _told_by_content(place: Place, wanted: Wanted) -> FormatName:
         return "csv"  # a stream is read once: its format is CSV or has been said
     try:
         with open_file(place) as file:
-            start = file.read(8)
+            start = file.read(16)
     except OSError as error:
         raise MachineError(f"cannot read: {error.strerror}", source=place) from error
     for magic, kind in _MAGIC:
         if start.startswith(magic):
             return kind  # type: ignore[return-value]
+    for magic, what in _UNREAD:
+        if start.startswith(magic):
+            raise InputError(
+                f"{what}, which is not read",
+                source=place,
+                remedy="write it as CSV, JSONL or Parquet, plain or with gzip or zstd",
+            )
     if wanted.encoding or wanted.columns or wanted.delimiter:
         return "csv"
     stream = open_stream(place)

@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 from pipeline.extract.batch import UNREADABLE_TIME, ExtractBatch, Reject, Wanted
 from pipeline.extract.columns import Picked
 from pipeline.extract.ids import id_text
+from pipeline.extract.leaves import decoded
 from pipeline.extract.places import Place
 from pipeline.extract.times import TimeReader
 
@@ -35,7 +36,7 @@ def good_rows(
         bad_times = None  # times only order the list: a bad one is as good as none
     flags = None
     if wanted.when is not None:
-        flags = _flags(columns[-1], wanted.when[1], source=place)
+        flags = _flags(decoded(columns[-1]), wanted.when[1], source=place)
     refused = list(rejects)
     keep: pa.Array | None = None
     for number, (mask, why) in enumerate(((bad_ids, reason), (bad_times, UNREADABLE_TIME))):

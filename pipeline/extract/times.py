@@ -7,6 +7,7 @@ A blank time is null; a time that cannot be read is marked bad, never guessed.
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import ConfigurationError, InputError
+from pipeline.extract.leaves import decoded
 
 __all__ = ["TimeReader"]
 
@@ -28,14 +30,18 @@ _DAY_US: Final = 86_400_000_000
 _CALENDAR_S: Final = (-62_135_510_400, 253_370_764_799)
 
 # Words for "never" that dumps write into a time column.
-BLANK_WORDS: Final = ("NULL", "null", "Null", r"\N", "None", "NaT", "nan", "NaN", "N/A", "#N/A")
+BLANK_WORDS: Final = (
+    *("NULL", "null", "Null", r"\N", "None", "NaT", "nan", "NaN", "N/A", "#N/A"),
+    "0",  # as a number: in no unit a time of anything
+)
 _TEXT: Final = (
     r"^(?<date>\d{4}-\d{2}-\d{2})"
     r"(?:[T ](?<hour>\d{2})(?::(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<part>\d{1,12}))?)?)?"
     r"\s?(?<zone>Z|z|UTC|GMT|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?$"
 )
 _EPOCH: Final = r"^\d{9,19}$|^\d{9,19}\.\d{1,9}$"
-_COMPACT_DATE: Final = r"^\d{8}$"
+_COMPACT_DATE: Final = r"^(\d{4})(\d{2})(\d{2})(T|$)"
+_COMPACT_TIME: Final = r"T(\d{2})(\d{2})(\d{2})"
 
 Read = tuple[pa.Array, "pa.Array | None"]
 
@@ -71,12 +77,10 @@ class TimeReader:
         Raises:
             InputError: the type cannot hold times, or the unit of epoch numbers is ambiguous.
         """
-        return _bounded(*self._read(column))
+        return _bounded(*self._read(decoded(column)))
 
     def _read(self, column: pa.Array) -> Read:
         kind = column.type
-        if pa.types.is_dictionary(kind):
-            return self._read(column.dictionary_decode())
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             column = column.cast(pa.string(), safe=False)  # a bad byte makes a bad time
             return self._text(column)
@@ -117,15 +121,15 @@ class TimeReader:
         if self._timezone == "UTC":
             return naive.dt.replace_time_zone("UTC")
 
-        def zoned(times: pl.Series) -> pl.Series:
-            return times.dt.replace_time_zone(
-                self._timezone, ambiguous="earliest", non_existent="null"
-            ).dt.convert_time_zone("UTC")
-
-        times = zoned(naive)
-        if times.null_count() > naive.null_count():  # inside the hour a clock skips in spring
-            later = zoned(naive.dt.offset_by("1h"))  # what the offset before the gap gives
-            times = pl.select(pl.coalesce(pl.lit(times), pl.lit(later))).to_series()
+        times = naive.dt.replace_time_zone(
+            self._timezone, ambiguous="earliest", non_existent="null"
+        ).dt.convert_time_zone("UTC")
+        skipped = times.is_null() & naive.is_not_null()
+        if skipped.any():  # by a clock put forward, or a calendar: the offset before that holds
+            zone = ZoneInfo(self._timezone)
+            missing = naive.filter(skipped).unique()
+            moments = [one.replace(tzinfo=zone).astimezone(UTC) for one in missing]
+            times = times.zip_with(~skipped, naive.replace_strict(missing, moments, default=None))
         return times
 
     def _text(self, column: pa.Array) -> Read:
@@ -157,17 +161,9 @@ class TimeReader:
             .alias("text")
         )
         groups = frame.select(
-            pl.coalesce(
-                pl.when(pl.col("text").str.contains(_COMPACT_DATE)).then(
-                    pl.format(
-                        "{}-{}-{}",
-                        pl.col("text").str.slice(0, 4),
-                        pl.col("text").str.slice(4, 2),
-                        pl.col("text").str.slice(6, 2),
-                    )
-                ),
-                pl.col("text"),
-            )
+            pl.col("text")
+            .str.replace(_COMPACT_DATE, "${1}-${2}-${3}${4}")
+            .str.replace(_COMPACT_TIME, "T${1}:${2}:${3}")
             .str.extract_groups(_TEXT)
             .alias("g")
         ).unnest("g")
@@ -193,15 +189,21 @@ class TimeReader:
         return _polars(self._numbers(whole)[0])
 
     def _numbers(self, numbers: pl.Series) -> Read:
-        """Epoch numbers; without a unit given, the one that makes every value plausible."""
+        """Epoch numbers; without a unit given, the one that makes every value plausible.
+
+        Zero is blank: it is 1970 in every unit, and what programs write for "never". Negative
+        numbers lie before 1970 in every unit, so they do not help to tell it.
+        """
         if numbers.dtype == pl.Float64:
             numbers = numbers.fill_nan(None)
             bad = numbers.is_infinite() | (numbers.abs() > 9e18)
             numbers = numbers.set(bad.fill_null(value=False), None)
         asked = self._unit
-        if asked is None and numbers.null_count() < len(numbers):
-            asked = self._unit = self._plausible_unit(numbers)
-        per_second = _PER_SECOND[asked or "s"]
+        numbers = numbers.set((numbers == 0).fill_null(value=False), None)
+        telling = numbers.filter(numbers > 0)
+        if asked is None and len(telling):
+            asked = self._unit = self._plausible_unit(telling)
+        per_second = _PER_SECOND[asked or "us"]  # of what is left, all lies before 1970
         if per_second <= 10**6:
             factor = 10**6 // per_second
             limit = (2**63 - 1) // factor

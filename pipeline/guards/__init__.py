@@ -14,6 +14,7 @@ from pipeline.guards.exports import (
     refuse_stale_export,
 )
 from pipeline.guards.lists import (
+    refuse_blank_suppression,
     refuse_empty_list,
     refuse_overflow,
     refuse_rejects,
@@ -43,6 +44,7 @@ __all__ = [
     "judge_list",
     "judge_overlap",
     "plan_upload",
+    "refuse_blank_suppression",
     "refuse_empty_list",
     "refuse_few_users",
     "refuse_low_coverage",

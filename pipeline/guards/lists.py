@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pipeline.errors import GuardError, InputError
 
 __all__ = [
+    "refuse_blank_suppression",
     "refuse_empty_list",
     "refuse_overflow",
     "refuse_rejects",
@@ -67,7 +68,11 @@ def refuse_rejects(
         position=None if first_row is None else f"first at row {first_row:,}",
         limit=f"{limit[0] * 100:g}%" if limit[1] else f"{limit[0]:,.0f}",
         actual=f"{total:,}" if not limit[1] else f"{total / max(rows, 1):.2%}",
-        remedy="mend the extract, or raise --max-rejects",
+        remedy=(
+            "mend the extract, or say --quote '' if quotes mean nothing in it"
+            if rejects.get("unbalanced quote", 0) > total / 2
+            else "mend the extract, or raise --max-rejects"
+        ),
     )
 
 
@@ -120,4 +125,25 @@ def refuse_stale_suppression(
         limit=f"{max_age_s / 3600:,.1f} h",
         actual="unknown" if age_s is None else f"{age_s / 3600:,.1f} h",
         remedy="renew it, or raise --suppress-max-age",
+    )
+
+
+def refuse_blank_suppression(
+    *, blank: int, rows: int, limit: tuple[float, bool], source: object, first_row: int | None
+) -> InputError | None:
+    """More opt-outs of nobody than the budget for rejects; `limit` is as for `refuse_rejects`.
+
+    A person without an id cannot be on the list, so a few such rows are harmless; many mean that
+    the export lost its ids, and with them opt-outs.
+    """
+    if blank <= (limit[0] * rows if limit[1] else limit[0]):
+        return None
+    return InputError(
+        f"{blank:,} of {rows:,} rows of the suppression list name nobody: their id is blank, a"
+        " null word or no id",
+        source=source,
+        position=None if first_row is None else f"first at row {first_row:,}",
+        limit=f"{limit[0] * 100:g}%" if limit[1] else f"{limit[0]:,.0f}",
+        actual=f"{blank:,}" if not limit[1] else f"{blank / max(rows, 1):.2%}",
+        remedy="check the export that wrote it and --suppress-column, or raise --max-rejects",
     )

@@ -39,7 +39,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareSummary:
-    """What `prepare` did; ``dropped`` and ``rejects`` count rows by reason."""
+    """What `prepare` did; ``dropped`` and ``rejects`` count rows by reason.
+
+    blank_suppressions: rows of the suppression lists that name nobody
+    """
 
     output: str
     receipt: str
@@ -61,3 +64,4 @@ class PrepareSummary:
     merged_ids: dict[str, int] = field(default_factory=dict)
     tracker_id: str | None = None
     """The tracker that the receipt names."""
+    blank_suppressions: int = 0

@@ -38,7 +38,8 @@ class SelectionSettings:
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
     """Unit of epoch numbers. Default: the one that makes every value plausible."""
     suppress: tuple[Path, ...] = ()
-    """File of ids that must not be on the list; repeatable."""
+    """File of ids that must not be on the list, in any format; repeatable. A list that is
+    missing, holds no ids, or has more rows without one than --max-rejects, is refused."""
     suppress_column: str | None = None
     """Column with the user id in the suppression files. Default: as for --id-column."""
     suppress_max_age: str | float | None = None
@@ -54,7 +55,8 @@ class SelectionSettings:
     columns: tuple[str, ...] = ()
     """Column names of CSV without a header; repeatable, in order."""
     allow_truncated: bool = False
-    """Accept CSV without a final line break or with an open quote, JSONL with a cut line."""
+    """Accept CSV without a final line break or with an open quote, JSONL with a cut line, an
+    Arrow stream without its end mark."""
     null_words: tuple[str, ...] | None = None
     """Word that is no id; repeatable, replaces the default: NULL, nan, undefined and the like."""
     id_rules: tuple[str, ...] = ()
@@ -99,16 +101,7 @@ class SelectionSettings:
         if self.memory is not None:
             parse_size(self.memory, option="--memory")
         parse_share(self.max_rejects, option="--max-rejects")
-        for option, text, most in (
-            ("--delimiter", (self.delimiter or ",").replace("\\t", "\t"), 1),
-            ("--quote", self.quote, 1),
-        ):
-            if len(text) > most or not text.isascii() or text in ("\n", "\r"):
-                raise ConfigurationError(
-                    f"not one ASCII character: {text!r}",
-                    source=option,
-                    remedy="write one character",
-                )
+        self._check_dialect()
         if sum((self.active_within is not None, self.active_when is not None, self.all_users)) > 1:
             raise ConfigurationError(
                 "more than one way to say who is active",
@@ -128,12 +121,26 @@ class SelectionSettings:
                 "must be at least 1", source="--min-users", actual=self.min_users
             )
 
+    def _check_dialect(self) -> None:
+        delimiter = (self.delimiter or ",").replace("\\t", "\t")
+        for option, text in (("--delimiter", delimiter), ("--quote", self.quote)):
+            plain = not text or (len(text) == 1 and text.isascii() and not text.isalnum())
+            if not plain or text in ("\n", "\r", "\0"):
+                raise ConfigurationError(
+                    f"not one ASCII character: {text!r}",
+                    source=option,
+                    remedy="write one that is no letter and no digit",
+                )
+        if delimiter == self.quote:
+            raise ConfigurationError("the same character as --quote", source="--delimiter")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareSettings(SelectionSettings):
     """Which rows of the extracts become the user list, and what is written beside it."""
 
     rejects: Path | None = None
-    """Write the rows that cannot be used here: source, row, reason."""
+    """Write the rows that cannot be used here: source, row, reason. Row 1 is the first line of
+    CSV and JSONL, blank lines count; a CSV value with line breaks lies in one row."""
     reject_values: bool = False
     """Write the refused values there, too."""

@@ -147,6 +147,44 @@ def test_a_suppression_list_that_says_nothing_stops_the_run(
         prepare(tmp_path, suppress=(tmp_path / "gone.csv",))
 
 
+@pytest.mark.parametrize("blank", ["", " ", "NULL", "\u200b"])
+def test_a_suppression_list_that_lost_its_ids_stops_the_run_beyond_the_reject_budget(
+    tmp_path: Path, blank: str
+) -> None:
+    gone = tmp_path / "gone.csv"
+    gone.write_text(f"id,why\nu1,asked\n{blank},asked\n")
+    with pytest.raises(pipeline.InputError, match=r"1 of 2 rows .* name nobody") as caught:
+        prepare(tmp_path, suppress=(gone,), max_rejects="49%")
+
+    assert "first at row 3" == caught.value.position
+    done = prepare(tmp_path, suppress=(gone,), max_rejects="50%")
+    assert 1 == done.blank_suppressions
+    assert [" U1 ", "u2"] == users(tmp_path)
+
+
+def test_blank_lines_at_the_end_of_a_suppression_list_are_nothing(tmp_path: Path) -> None:
+    (tmp_path / "gone.csv").write_text("id\nu1\n\n\n")
+
+    done = prepare(tmp_path, suppress=(tmp_path / "gone.csv",), max_rejects="0")
+
+    assert 0 == done.blank_suppressions
+    assert [" U1 ", "u2"] == users(tmp_path)
+
+
+def test_suppression_lists_of_every_format_with_a_column_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("why,klient\nasked,u1\n")
+    (tmp_path / "b.jsonl").write_text('{"klient": "u2"}\n')
+    table = pa.table({"klient": pa.array([" U1 "]).dictionary_encode()})
+    pq.write_table(table, tmp_path / "c.parquet")
+    gone = tuple(tmp_path / name for name in ("a.csv", "b.jsonl", "c.parquet"))
+
+    done = prepare(tmp_path, HEAD + ROWS + "u9,2026-11-01,x\n", suppress=gone,
+                   suppress_column="klient")  # fmt: skip
+
+    assert 3 == done.suppressed_users
+    assert ["u9"] == users(tmp_path)
+
+
 def test_a_stale_suppression_list_stops_the_run(tmp_path: Path) -> None:
     gone = tmp_path / "gone.csv"
     gone.write_text("id\nu1\n")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
-from test_prepare_model import AS_OF, START, WRITERS, Row, ids, moments
+from test_prepare_model import AS_OF, START, WRITERS, Row, ids, moments, usable
 
 import pipeline
 from pipeline.errors import GuardError
@@ -58,7 +58,9 @@ def cases(draw: st.DrawFn, folder: Path) -> Case:
         WRITERS[kind](path, rows)
         bad_rows(path, kind, draw(st.lists(st.sampled_from(["u1", "u2", "123"]), max_size=2)))
         extracts.append(str(path))
-    gone = draw(st.lists(users.filter(lambda one: bool(one.strip(BLANK)))), label="gone")
+    gone = draw(st.lists(users.filter(usable)), label="gone")
+    if gone:  # opt-outs of nobody beside others suppress nobody
+        gone += draw(st.lists(st.sampled_from(["NULL", "a\x07b"]), max_size=2))
     options: dict[str, Any] = {
         "as_of": "2026-11-23",
         "memory": draw(st.sampled_from([400, 10**9]), label="memory"),

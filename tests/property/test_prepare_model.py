@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import unicodedata
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from pipeline.errors import GuardError
 from pipeline.extract import csv_file, jsonl_file, parquet_file
 from pipeline.preparation import Preparation
 from pipeline.settings import PrepareSettings
@@ -28,13 +32,17 @@ NULL_WORDS = {
 
 ids = st.one_of(
     st.sampled_from(
-        ["u1", "u2", "00123", "123", "123.0", "1e5", "a b", 'q"q', "c,c", "é", "e\u0301"]
+        [
+            *("u1", "u2", "00123", "123", "123.0", "1e5", "a b", 'q"q', "c,c", "é", "e\u0301"),
+            *('","', "\\", '\\"x', "x" * 512, "é" * 512, "x" * 513, "a\nb", "\u2028", "NULL"),
+        ]
     ),
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=12),
 )
 moments = st.one_of(
     st.none(),
     st.sampled_from([START, START - timedelta(microseconds=1), AS_OF, AS_OF + timedelta(days=1)]),
+    st.sampled_from([AS_OF + timedelta(days=1, microseconds=1), datetime(2027, 1, 1, tzinfo=UTC)]),
     st.datetimes(
         min_value=datetime(2026, 4, 1),
         max_value=datetime(2026, 11, 24),
@@ -44,24 +52,42 @@ Row = tuple[str, datetime | None]
 tables = st.lists(st.tuples(ids, moments), max_size=40)
 
 
-def model(rows: list[Row], suppressed: set[str], max_bytes: int) -> bytes:
+def jsonl_line(user: str) -> bytes:
+    line = json.dumps({"auth_user_id": user}, ensure_ascii=False, separators=(",", ":"))
+    return line.encode() + b"\n"
+
+
+def csv_line(user: str) -> bytes:
+    return ('"' + user.replace('"', '""') + '"\n').encode()
+
+
+LINES = {"jsonl": jsonl_line, "csv": csv_line}
+
+
+def usable(user: str) -> bool:
+    blank = all(one.isspace() or one in "\u200b\u2060\ufeff" for one in user)
+    control = any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in user)
+    return not (blank or control or user in NULL_WORDS or len(user) > 512)
+
+
+def model(rows: list[Row], suppressed: set[str], max_bytes: int, kind: str) -> tuple[bytes, int]:
+    """The list, and how many users did not fit."""
     newest: dict[str, datetime] = {}
     for user, moment in rows:
-        blank = all(one.isspace() or one in "\u200b\u2060\ufeff" for one in user)
-        if blank or user in NULL_WORDS or moment is None or not moment >= START:
+        if not usable(user) or moment is None:
+            continue
+        if not START <= moment <= AS_OF + timedelta(days=1):
             continue
         newest[user] = max(newest.get(user, moment), moment)
-    order = sorted(newest, key=lambda user: user.encode())
+    order = sorted(newest.keys() - suppressed, key=lambda user: user.encode())
     order.sort(key=lambda user: newest[user], reverse=True)
     out = b""
-    for user in order:
-        if user in suppressed:
-            continue
-        line = json.dumps({"auth_user_id": user}, ensure_ascii=False, separators=(",", ":"))
-        if len(out) + len(line.encode()) + 1 > max_bytes:
-            break
-        out += line.encode() + b"\n"
-    return out
+    for taken, user in enumerate(order):
+        line = LINES[kind](user)
+        if len(out) + len(line) > max_bytes:
+            return out, len(order) - taken
+        out += line
+    return out, 0
 
 
 def write_csv(path: Path, rows: list[Row]) -> None:
@@ -99,8 +125,22 @@ def write_parquet(path: Path, rows: list[Row]) -> None:
     pq.write_table(table, path, row_group_size=7)
 
 
+def write_compressed(path: Path, rows: list[Row]) -> None:
+    write_csv(path, rows)
+    path.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+
+
+def write_words(path: Path, rows: list[Row]) -> None:
+    """Ids in a dictionary of bytes, times as text."""
+    user = pa.array([user.encode() for user, _ in rows], pa.binary()).dictionary_encode()
+    seen = pa.array([moment and moment.isoformat() for _, moment in rows], pa.string())
+    pq.write_table(pa.table({"customer_id": user, "last_active": seen}), path)
+
+
 WRITERS = {
     "csv": write_csv,
+    "csv.gz": write_compressed,
+    "words.parquet": write_words,
     "parquet": write_parquet,
     "jsonl": write_jsonl,
     "arrow": write_arrow,
@@ -116,7 +156,7 @@ def test_any_split_of_any_rows_gives_the_bytes_of_the_model(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     files = data.draw(st.lists(tables, min_size=1, max_size=4), label="files")
-    suppressed = set(data.draw(st.lists(ids.filter(lambda user: bool(user.strip()))), label="gone"))
+    suppressed = set(data.draw(st.lists(ids.filter(usable)), label="gone"))
     formats = data.draw(st.lists(st.sampled_from(sorted(WRITERS)), min_size=4, max_size=4))
     memory = data.draw(st.sampled_from([1, 2_000, 10**9]), label="memory")
     max_bytes = data.draw(st.sampled_from([21, 60, 300, 10**6]), label="max_bytes")
@@ -133,27 +173,33 @@ def test_any_split_of_any_rows_gives_the_bytes_of_the_model(
             csv.writer(file).writerows([["customer_id"], *([one] for one in sorted(suppressed))])
         options["suppress"] = (folder / "gone.csv",)
     everything = [row for rows in files for row in rows]
-    wanted = model(everything, suppressed, max_bytes)
-    out = folder / "list.jsonl"
+    form: Any = data.draw(st.sampled_from(sorted(LINES)), label="form")
+    overflow: Any = data.draw(st.sampled_from(["fail", "keep-recent"]), label="overflow")
+    wanted, unfit = model(everything, suppressed, max_bytes, form)
+    refused = unfit > 0 and overflow == "fail"
+    out = folder / "list.out"
     asked = PrepareSettings(
         as_of="2026-11-23",
         memory=memory,
         max_bytes=max_bytes,
-        on_overflow="keep-recent",
+        format=form,
+        on_overflow=overflow,
         max_rejects="100%",
         **options,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_file, "BLOCK", data.draw(st.sampled_from([4096, 65536])))
-        patch.setattr(jsonl_file, "BLOCK", data.draw(st.sampled_from([300, 65536])))
+        patch.setattr(jsonl_file, "BLOCK", data.draw(st.sampled_from([1500, 65536])))
         patch.setattr(parquet_file, "BATCH_ROWS", data.draw(st.sampled_from([1, 3, 1000])))
         order = data.draw(st.permutations(paths))
         with Preparation(order, out, asked) as preparation:
             preparation.suppress()
             preparation.select(lambda progress: None)
-            preparation.write(lambda progress: None)
-            if wanted:
-                preparation.publish()
+            with pytest.raises(GuardError) if refused else nullcontext():
+                preparation.write(lambda progress: None)
+            if wanted and not refused:
+                summary = preparation.publish()
+                assert unfit == summary.overflow_users
 
-    assert wanted == (out.read_bytes() if out.exists() else b"")
+    assert (b"" if refused else wanted) == (out.read_bytes() if out.exists() else b"")
     assert [one.name for one in folder.iterdir() if one.name.startswith(".")] == []

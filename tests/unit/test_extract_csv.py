@@ -120,6 +120,87 @@ def test_a_bad_byte_refuses_its_row_only(tmp_path: Path) -> None:
     assert rejects == [(3, "invalid UTF-8")]
 
 
+@pytest.mark.parametrize(
+    ("data", "wanted", "refused"),
+    [
+        (b'id,x\n"ab"cd,1\nb,2\n', [(3, "b")], [2]),
+        (b'id,x\na,5"\nb,2\n', [(3, "b")], [2]),
+        (b'id,x\na,"Joe "Boss" Doe"\nb,2\n', [(3, "b")], [2]),
+        (b'id,x\n1,"Bob\n2,Al\n3,"Eve"\n4,x\n', [(5, "4")], [2, 3, 4]),
+        (b'id,x\n"a"b,"c\nvictim,d\ne"\nf,1\n', [(5, "f")], [2, 3, 4]),
+        (b'id,x\n"a"b,1\n\n"c",2\n"d" ,2\n', [(4, "c")], [2, 5]),
+        (b'id,x\n"a\\",b"\nb,2\n', [(3, "b")], [2]),
+    ],
+    ids=["early end", "lone", "not doubled", "left open", "text behind", "blank line", "backslash"],
+)
+def test_an_unbalanced_quote_refuses_its_lines_and_no_other(
+    tmp_path: Path, data: bytes, wanted: list[tuple[int, str]], refused: list[int]
+) -> None:
+    ids, rejects = read(tmp_path, data)
+
+    assert wanted == ids
+    assert [(row, "unbalanced quote") for row in refused] == rejects
+
+
+def test_quotes_escaped_with_backslashes_refuse_the_file_at_their_row(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="row 3: quotes are escaped with backslashes"):
+        read(tmp_path, b'id,x\na,1\nb,"say \\"hi\\""\nc,1\n')
+
+
+def test_a_ragged_row_of_bad_bytes_is_one_refused_row(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ids, rejects = read(tmp_path, b"id,x\na,1\n\xff,2,3\nb,2\n\xff\n", keep_values=True)
+
+    assert ids == [(2, "a"), (4, "b")]
+    assert rejects == [(3, "wrong field count"), (5, "wrong field count")]
+    assert capfd.readouterr().err == ""
+
+
+def test_blank_lines_are_no_rows_but_count(tmp_path: Path) -> None:
+    ids, rejects = read(tmp_path, b'\r\nid,x\n\n\na,1\n"b\n\n",1\n\nc\n\n')
+
+    assert ids == [(5, "a"), (6, "b\n\n")]
+    assert rejects == [(8, "wrong field count")]
+
+
+def test_a_blank_line_of_a_single_column_is_an_empty_id_unless_it_ends_the_file(
+    tmp_path: Path,
+) -> None:
+    assert read(tmp_path, b"id\na\n\nb\n\n\n")[0] == [(2, "a"), (3, ""), (4, "b")]
+    assert read(tmp_path, b"id\r\na\r\n\r\n")[0] == [(2, "a")]
+
+
+@pytest.mark.parametrize("value", [b"z" * 5_000_000, b'"' + b"z" * 5_000_000 + b'"'])
+def test_a_row_that_is_too_long_is_named(tmp_path: Path, value: bytes) -> None:
+    with pytest.raises(InputError, match=r"row 3: one row is too long.*limit 4,194,304 bytes"):
+        read(tmp_path, b"id,x\na,1\nb," + value + b"\nc,1\n")
+
+
+def test_an_open_quote_is_named_by_its_row(tmp_path: Path) -> None:
+    data = b'id,x\na,1\nb,"2\nc,3\n'
+    with pytest.raises(InputError, match="row 3: a quote is left open"):
+        read(tmp_path, data)
+
+    ids, rejects = read(tmp_path, data, allow_truncated=True)
+    assert ids == [(2, "a")]
+    assert rejects == [(3, "unbalanced quote"), (4, "unbalanced quote")]
+
+
+def test_no_more_than_a_few_blocks_are_read_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "BLOCK", 4096)
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"id,x\n" + b"a,1\n" * 500_000)
+    batches = read_csv(resolve_places([path])[0], Wanted(id_column="id", active="no"))
+    for _ in range(40):
+        batch = next(batches)
+
+    assert 52 * 4096 > batch.bytes_read
+    batches.close()  # type: ignore[attr-defined]
+
+
 def test_other_dialects_by_option(tmp_path: Path) -> None:
     assert read(tmp_path, b"a;1\n", delimiter=";", columns=("id", "x"))[0] == [(1, "a")]
     assert read(tmp_path, b'id\tx\n"a\t1\n', delimiter="\t", quote="")[0] == [(2, '"a')]

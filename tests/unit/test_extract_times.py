@@ -40,6 +40,11 @@ def read(column: pa.Array, *, zone: str = "UTC", unit: str | None = None) -> lis
         ("2026-08-01T10:20:30+02:00", datetime(2026, 8, 1, 8, 20, 30, tzinfo=UTC)),
         ("2026-08-01T10:20:30-0730", datetime(2026, 8, 1, 17, 50, 30, tzinfo=UTC)),
         ("2026-08-01 10:20:30+02", datetime(2026, 8, 1, 8, 20, 30, tzinfo=UTC)),
+        ("2026-08-01T10:20:30.123456789Z", datetime(2026, 8, 1, 10, 20, 30, 123_456, tzinfo=UTC)),
+        ("2026-08-01 10:20:30.5 +0200", datetime(2026, 8, 1, 8, 20, 30, 500_000, tzinfo=UTC)),
+        ("2026-08-01T10:20:30,25Z", datetime(2026, 8, 1, 10, 20, 30, 250_000, tzinfo=UTC)),
+        ("20260801T102030Z", datetime(2026, 8, 1, 10, 20, 30, tzinfo=UTC)),
+        ("20260801T102030.5+0200", datetime(2026, 8, 1, 8, 20, 30, 500_000, tzinfo=UTC)),
         ("  2026-08-01 ", datetime(2026, 8, 1, tzinfo=UTC)),
         ("2024-02-29", datetime(2024, 2, 29, tzinfo=UTC)),
         ("1766448000", datetime(2025, 12, 23, tzinfo=UTC)),
@@ -51,6 +56,12 @@ def read(column: pa.Array, *, zone: str = "UTC", unit: str | None = None) -> lis
         (r"\N", None),
         ("0000-00-00", None),
         ("0000-00-00 00:00:00", None),
+        ("0", None),
+        ("23.11.2026 10:00", "bad"),
+        ("2026-W31-6", "bad"),
+        ("2026-213", "bad"),
+        ("2026-08", "bad"),
+        ("Sat, 01 Aug 2026 10:20:30 GMT", "bad"),
         ("9999-12-31", "bad"),
         ("2026-08-01T10:00:00+99:99", "bad"),
         ("2026-08-01T10:00:00+24:00", "bad"),
@@ -81,16 +92,56 @@ def test_the_fast_way_and_the_mixed_way_agree(moments: list[datetime]) -> None:
         assert fast == mixed
 
 
+ZONES = [
+    *("Europe/Prague", "America/New_York", "Asia/Kolkata", "Africa/Casablanca", "Europe/Dublin"),
+    *("Australia/Lord_Howe", "Pacific/Apia", "Pacific/Kwajalein", "Africa/Monrovia", "Asia/Gaza"),
+]
+# Clocks that skip half an hour, a whole day, or the seconds of a sun time; and the other way.
+EDGES = [
+    *(datetime(2026, 3, 29, 2), datetime(2026, 10, 25, 2), datetime(2026, 10, 4, 2)),
+    *(datetime(2026, 4, 5, 1, 30), datetime(2011, 12, 30), datetime(1993, 8, 21)),
+    *(
+        datetime(1972, 1, 7),
+        datetime(2026, 3, 8, 2),
+        datetime(2026, 11, 1, 1),
+        datetime(2024, 2, 29),
+    ),
+]
+
+
 @given(
-    st.datetimes(datetime(2000, 1, 1), datetime(2037, 1, 1)),
-    st.sampled_from(["Europe/Prague", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]),
+    st.one_of(
+        st.datetimes(datetime(1970, 1, 1), datetime(2037, 1, 1)),
+        st.builds(
+            lambda edge, minutes, micros: edge + timedelta(minutes=minutes, microseconds=micros),
+            st.sampled_from(EDGES),
+            st.sampled_from([-60, -45, -30, 0, 15, 30, 44, 45, 60, 720, 1440]),
+            st.integers(-1, 1),
+        ),
+    ),
+    st.sampled_from(ZONES),
 )
 def test_local_times_are_read_as_python_reads_them(moment: datetime, zone: str) -> None:
     wanted = moment.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
-    if zone != "Australia/Lord_Howe":  # its clock skips half an hour, not an hour
-        assert [wanted] == read(pa.array([moment.isoformat(" ")]), zone=zone)
-    assert [wanted] == read(pa.array([moment]), zone=zone) or zone == "Australia/Lord_Howe"
+    assert [wanted] == read(pa.array([moment.isoformat(" ")]), zone=zone)
+    assert [wanted, None] == read(pa.array([moment, None]), zone=zone)
+
+
+@given(
+    st.from_regex(
+        r"[12][0-9]{3}-?(0[1-9]|1[0-3])-?(0[1-9]|[123][0-9])"
+        r"([T ][0-2][0-9](:?[0-6][0-9](:?[0-6][0-9]([.,][0-9]{1,9})?)?)?)?"
+        r"(Z|[+-][0-2][0-9](:?[0-6][0-9])?)?",
+        fullmatch=True,
+    )
+)
+def test_what_is_read_python_reads_the_same(text: str) -> None:
+    found = read(pa.array([text, "no time"]))[0]
+
+    if found != "bad":
+        python = datetime.fromisoformat(text)
+        assert (python if python.tzinfo else python.replace(tzinfo=UTC)) == found
 
 
 def test_the_hour_that_spring_skips_and_the_one_autumn_repeats() -> None:
@@ -132,9 +183,30 @@ def test_typed_columns(column: pa.Array, wanted: list[object]) -> None:
 
 def test_a_unit_that_cannot_be_told_is_refused_and_can_be_said() -> None:
     with pytest.raises(InputError, match="--time-unit"):
-        read(pa.array([0, 1_766_448_000]))
+        read(pa.array([5, 1_766_448_000]))
 
-    assert [datetime(1970, 1, 1, tzinfo=UTC)] == read(pa.array([0]), unit="s")
+    assert [datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)] == read(pa.array([5]), unit="s")
+
+
+@pytest.mark.parametrize("factor", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_zero_is_blank_and_negative_numbers_do_not_decide_the_unit(factor: int) -> None:
+    numbers = [0, -1, 1_766_448_000 * factor]
+    before, *rest = read(pa.array(numbers))[1:]
+
+    assert [None] == read(pa.array(numbers))[:1]
+    assert isinstance(before, datetime)
+    assert before < datetime(1970, 1, 1, tzinfo=UTC)
+    assert [datetime(2025, 12, 23, tzinfo=UTC)] == rest
+    assert [None] == read(pa.array([0.0]))
+
+
+def test_a_batch_of_zeros_leaves_the_unit_open() -> None:
+    reader = TimeReader("UTC", None, now_us=NOW_US, source="x.csv")
+    reader.read(pa.array([0, 0]))
+
+    assert [datetime(2025, 12, 23, tzinfo=UTC)] == reader.read(pa.array([1_766_448_000_000]))[
+        0
+    ].to_pylist()
 
 
 def test_a_column_that_holds_no_times_is_refused() -> None:
