@@ -5,6 +5,7 @@ The attribute docstrings are the help texts of the command line: one list for bo
 
 from __future__ import annotations
 
+from pipeline.settings.calls import CallSettings
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
 from pipeline.settings.prepare import PrepareSettings
@@ -14,6 +15,7 @@ from pipeline.settings.secret import Secret
 from pipeline.settings.upload import HistorySettings, UploadSettings
 
 __all__ = [
+    "CallSettings",
     "CheckSettings",
     "ExportSettings",
     "FetchSettings",
