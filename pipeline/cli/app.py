@@ -57,6 +57,7 @@ _COMMANDS: Final = {
 }
 _GROUPS: Final[dict[str, str]] = {
     "deliver": "Hand recommendations to what sends the mail: newsletters, Klaviyo, SmartEmailing.",
+    "deliver klaviyo": "Read recommendations from Klaviyo profiles, or write them there.",
 }
 _EPILOGUE: Final = "Options can also be set as BATCHPUB_NAME, or in the file named by --config."
 _USAGE_ERROR: Final = 2
@@ -74,19 +75,12 @@ def make_app() -> App:
         default_parameter=Parameter(negative=(), show_env_var=False, show_default=default_text),
     )
     app.config = (from_environment, functools.partial(from_file, app))
-    groups: dict[str, App] = {}
+    groups = {"": app}
     for position, (name, (arguments, text)) in enumerate(_COMMANDS.items()):
         group, _, leaf = name.rpartition(" ")
-        if group and group not in groups:
-            groups[group] = App(
-                name=group,
-                help=_GROUPS[group],
-                usage=f"batchpub {group} COMMAND [OPTIONS]",
-                sort_key=position,
-            )
-            app.command(groups[group])
-        (groups[group] if group else app).command(
-            f"pipeline.cli.{name.replace(' ', '_')}:{name.replace(' ', '_')}",
+        function = name.replace(" ", "_")
+        _group(groups, group, position).command(
+            f"pipeline.cli.{function}:{function}",
             name=leaf,
             help=inspect.cleandoc(text),
             usage=" ".join(f"batchpub {name} {arguments} [OPTIONS]".split()),
@@ -94,6 +88,20 @@ def make_app() -> App:
             sort_key=position,
         )
     return app
+
+
+def _group(groups: dict[str, App], name: str, position: int) -> App:
+    """The group of commands called `name`, made when its first command needs it."""
+    if name not in groups:
+        parent, _, leaf = name.rpartition(" ")
+        groups[name] = App(
+            name=leaf,
+            help=_GROUPS[name],
+            usage=f"batchpub {name} COMMAND [OPTIONS]",
+            sort_key=position,
+        )
+        _group(groups, parent, position).command(groups[name])
+    return groups[name]
 
 
 def run(arguments: Sequence[str]) -> int:

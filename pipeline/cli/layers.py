@@ -22,7 +22,7 @@ __all__ = ["from_environment", "from_file", "variable_name"]
 _SANDBOX: Final = "sandbox"
 # The sandbox prints its keys: they must never be the real ones of the caller's environment, nor
 # come from the part of the file that all commands share.
-_SANDBOX_OWN: Final = frozenset({"--tracker-id", "--public-key", "--private-key"})
+_SANDBOX_OWN: Final = frozenset({"--tracker-id", "--public-key", "--private-key", "--klaviyo-key"})
 _PRIVATE_KEY_REMEDY: Final = (
     "the private key comes from BATCHPUB_PRIVATE_KEY, BATCHPUB_PRIVATE_KEY_FILE or "
     "BATCHPUB_PRIVATE_KEY_COMMAND in the environment"
@@ -113,20 +113,20 @@ def _known_options(root: App) -> dict[str, set[str]]:
     return known
 
 
-def _tables(content: dict[str, Any], known: Iterable[str], path: Path) -> dict[str, dict[str, Any]]:
+def _tables(
+    content: dict[str, Any], known: Iterable[str], path: Path, within: str = ""
+) -> dict[str, dict[str, Any]]:
     """The tables of the file by command; those of a group lie within its own."""
-    groups = {name.partition(".")[0] for name in known if "." in name}
     found: dict[str, dict[str, Any]] = {}
-    for name, table in content.items():
+    for key, table in content.items():
+        name = within + key
         if not isinstance(table, dict):
-            continue
-        if name not in groups:
+            if within:
+                raise _unknown(key, sorted(known), path, f"[{within.rstrip('.')}] ")
+        elif any(one.startswith(f"{name}.") for one in known):
+            found |= _tables(table, known, path, f"{name}.")
+        else:
             found[name] = table
-            continue
-        for key, inner in table.items():
-            if not isinstance(inner, dict):
-                raise _unknown(key, sorted(known), path, f"[{name}] ")
-            found[f"{name}.{key}"] = inner
     return found
 
 
