@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.api import check, fetch, history, parse, prepare, read_export, upload
+    from pipeline.api import (
+        check,
+        deliver_klaviyo_pull,
+        fetch,
+        history,
+        parse,
+        prepare,
+        read_export,
+        upload,
+    )
     from pipeline.errors import (
         BatchpubError,
         ConfigurationError,
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
         ExportSummary,
         FetchSummary,
         HistorySummary,
+        KlaviyoPullSummary,
         PrepareSummary,
         Progress,
         UploadSummary,
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
         ExportSettings,
         FetchSettings,
         HistorySettings,
+        KlaviyoPullSettings,
         PrepareSettings,
         Secret,
         UploadSettings,
@@ -55,6 +66,8 @@ __all__ = [
     "HistorySettings",
     "HistorySummary",
     "InputError",
+    "KlaviyoPullSettings",
+    "KlaviyoPullSummary",
     "MachineError",
     "PrepareSettings",
     "PrepareSummary",
@@ -66,6 +79,7 @@ __all__ = [
     "UploadSettings",
     "UploadSummary",
     "check",
+    "deliver_klaviyo_pull",
     "fetch",
     "history",
     "parse",

@@ -14,6 +14,7 @@ from pipeline.records import (
     ExportSummary,
     FetchSummary,
     HistorySummary,
+    KlaviyoPullSummary,
     OnProgress,
     PrepareSummary,
     UploadSummary,
@@ -24,12 +25,21 @@ from pipeline.settings import (
     ExportSettings,
     FetchSettings,
     HistorySettings,
+    KlaviyoPullSettings,
     PrepareSettings,
     Secret,
     UploadSettings,
 )
 
-__all__ = ["check", "fetch", "history", "parse", "prepare", "upload"]
+__all__ = [
+    "check",
+    "deliver_klaviyo_pull",
+    "fetch",
+    "history",
+    "parse",
+    "prepare",
+    "upload",
+]
 
 
 def prepare(
@@ -119,6 +129,22 @@ def fetch(
         arrived = download(url, collection.feed, fetch_settings, on_progress=on_progress)
         export = collection.close()
     return FetchSummary(download=arrived, export=export)
+
+
+def deliver_klaviyo_pull(
+    outputs: Sequence[Path],
+    key: Secret,
+    settings: KlaviyoPullSettings,
+    export_settings: ExportSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> KlaviyoPullSummary:
+    """Klaviyo profiles → recommendations on disk, published when the last page was read."""
+    from pipeline.delivery.klaviyo_pull import KlaviyoPull
+
+    with KlaviyoPull(outputs, key, settings, export_settings) as pull:
+        pull.fetch(on_progress)
+        return pull.collect(on_progress)
 
 
 def _without_credentials(url: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pipeline.api.exports import fetch, parse, read_export
+from pipeline.api.klaviyo import deliver_klaviyo_pull
 from pipeline.api.lists import check, history, prepare, upload
 
 __all__ = [
     "check",
+    "deliver_klaviyo_pull",
     "fetch",
     "history",
     "parse",

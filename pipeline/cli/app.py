@@ -48,6 +48,17 @@ _COMMANDS: Final = {
     "history": ("[--tracker-id ID]", "List the last uploads: when, how many, what came of it."),
     "parse": ("EXPORT -o FILE", "Turn an export into recommendations per user."),
     "fetch": ("URL -o FILE", "Download an export and parse it as it arrives."),
+    "deliver klaviyo pull": (
+        "-o FILE",
+        """Read the recommendations that Klaviyo profiles hold, as `parse` reads an export.
+
+        With --uploaded LIST it shows how many of the uploaded users have any: whether the vendor's
+        own integration works. A run that broke off goes on where it was.
+
+        The key comes from the environment: BATCHPUB_KLAVIYO_KEY holds it, BATCHPUB_KLAVIYO_KEY_FILE
+        names a file that does, or BATCHPUB_KLAVIYO_KEY_COMMAND a command that prints it. Scopes:
+        profiles:read, and lists:read or segments:read with --list-id or --segment-id.""",
+    ),
     "sandbox": (
         "",
         """Serve a local stand-in of the remote services.

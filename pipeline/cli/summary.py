@@ -11,6 +11,7 @@ from pipeline.records import (
     ExportSummary,
     FetchSummary,
     HistorySummary,
+    KlaviyoPullSummary,
     PrepareSummary,
     UploadPlan,
     UploadSummary,
@@ -39,6 +40,8 @@ def summary_lines(summary: object) -> list[str]:
         return _fetch(summary)
     if isinstance(summary, ExportSummary):
         return _export(summary, [])
+    if isinstance(summary, KlaviyoPullSummary):
+        return _pull(summary)
     if isinstance(summary, HistorySummary):
         from pipeline.cli.history import history_lines
 
@@ -176,8 +179,24 @@ def _fetch(done: FetchSummary) -> list[str]:
     )
 
 
-def _export(done: ExportSummary, origin: list[_Row]) -> list[str]:
+def _pull(done: KlaviyoPullSummary) -> list[str]:
+    asked = f"{count(done.requests, 'request')}, {done.retries:,} of them again"
+    return _export(
+        done.export,
+        [("from", done.source), ("asked", asked)],
+        [
+            ("profiles", count(done.profiles)),
+            *_if_any("  read by an earlier run", done.resumed_profiles),
+            ("  without recommendations", count(done.without_recommendations)),
+            *_if_any("  without a usable id, left out", done.without_id),
+            *_if_any("  types without a list of items", done.unusable_properties),
+        ],
+    )
+
+
+def _export(done: ExportSummary, origin: list[_Row], read: list[_Row] | None = None) -> list[str]:
     rows = [
+        *(read or []),
         ("users without results", count(done.users_without_results)),
         ("users that appear again", count(done.repeated_users)),
         ("default set", "yes" if done.has_default else "no"),

@@ -11,6 +11,7 @@ from pipeline.records.export import (
     FetchSummary,
     UserRecommendations,
 )
+from pipeline.records.klaviyo import KlaviyoPullSummary
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
 from pipeline.records.progress import OnProgress, Progress, ignore_progress
 from pipeline.records.sandbox import SandboxReady
@@ -26,6 +27,7 @@ __all__ = [
     "Finding",
     "HistorySummary",
     "IdShapes",
+    "KlaviyoPullSummary",
     "KnownMatch",
     "ListComparison",
     "OnProgress",

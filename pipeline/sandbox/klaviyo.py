@@ -67,13 +67,13 @@ KLAVIYO: Final = web.AppKey("klaviyo", Klaviyo)
 
 def klaviyo_routes() -> list[web.AbstractRouteDef]:
     """The part of the API that is served."""
-    jobs = "/api/profile-bulk-import-jobs"
+    job = "/api/profile-bulk-import-jobs/{job}"
     return [
         web.get("/api/profiles", _api(_profiles)),
         web.get("/api/{kind:lists|segments}/{group}/profiles", _api(_profiles)),
-        web.post(jobs, _api(_post_job)),
-        web.get(jobs + "/{job}", _api(_show_job)),
-        web.get(jobs + "/{job}/import-errors", _api(_import_errors)),
+        web.post("/api/profile-bulk-import-jobs", _api(_post_job)),
+        web.get(job + "{_:/?}", _api(_show_job)),  # the links it gives end in a slash
+        web.get(job + "/import-errors{_:/?}", _api(_import_errors)),
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pipeline.settings.calls import CallSettings
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
+from pipeline.settings.klaviyo import KlaviyoPullSettings
 from pipeline.settings.prepare import PrepareSettings
 from pipeline.settings.quantities import parse_duration, parse_percent, parse_share, parse_size
 from pipeline.settings.sandbox import SandboxSettings
@@ -20,6 +21,7 @@ __all__ = [
     "ExportSettings",
     "FetchSettings",
     "HistorySettings",
+    "KlaviyoPullSettings",
     "PrepareSettings",
     "SandboxSettings",
     "Secret",

@@ -1,7 +1,6 @@
 """What can be set about any run that calls a JSON API."""
 
-from __future__ import annotations
-
+# No postponed annotations here: cyclopts would look their names up in the modules of subclasses.
 from dataclasses import dataclass
 from pathlib import Path
 

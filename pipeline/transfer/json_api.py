@@ -44,7 +44,8 @@ class JsonApi:
 
     Args:
         base_url: Where targets that are paths lie below; no other origin is ever spoken to.
-        headers: Sent with every request; a `Secret` among them is revealed only here.
+        headers: Sent with every request, ``Content-Type`` with those that have a body; a `Secret`
+            among them is revealed only here.
         settings: Attempts, waits and deadline; the deadline begins with the ``async with``.
         base_option: The option that the base address came from, for errors.
         remedies: What the user can do about a status that refuses.
@@ -208,7 +209,7 @@ class JsonApi:
                     request.method,
                     URL(url, encoded=True),
                     data=request.body,
-                    headers={"Accept-Encoding": ACCEPTED, **self._headers},
+                    headers=self._headers_of(request),
                     allow_redirects=False,
                     proxy=self._proxy,
                 ) as response,
@@ -225,6 +226,12 @@ class JsonApi:
             phase = Phase.CONNECTING if isinstance(error, NOT_CONNECTED) else Phase.SENT
             return failure_of(error, phase=phase, source=shown)
         return self._judged(request, response.status, headers, body, shown)
+
+    def _headers_of(self, request: JsonRequest) -> dict[str, str]:
+        headers = {"Accept-Encoding": ACCEPTED, **self._headers}
+        if request.body is None:
+            headers.pop("Content-Type", None)
+        return headers
 
     def _judged(
         self,
