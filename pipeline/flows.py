@@ -15,6 +15,7 @@ from pipeline.records import (
     FetchSummary,
     HistorySummary,
     KlaviyoPullSummary,
+    KlaviyoPushSummary,
     OnProgress,
     PrepareSummary,
     UploadSummary,
@@ -26,6 +27,7 @@ from pipeline.settings import (
     FetchSettings,
     HistorySettings,
     KlaviyoPullSettings,
+    KlaviyoPushSettings,
     PrepareSettings,
     Secret,
     UploadSettings,
@@ -34,6 +36,7 @@ from pipeline.settings import (
 __all__ = [
     "check",
     "deliver_klaviyo_pull",
+    "deliver_klaviyo_push",
     "fetch",
     "history",
     "parse",
@@ -145,6 +148,24 @@ def deliver_klaviyo_pull(
     with KlaviyoPull(outputs, key, settings, export_settings) as pull:
         pull.fetch(on_progress)
         return pull.collect(on_progress)
+
+
+def deliver_klaviyo_push(
+    recommendations: Path,
+    key: Secret | None,
+    settings: KlaviyoPushSettings,
+    *,
+    state_dir: Path | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> KlaviyoPushSummary:
+    """Recommendations → Klaviyo profiles; without a key only what would be sent."""
+    from pipeline.delivery.klaviyo_push import KlaviyoPush
+
+    with KlaviyoPush(recommendations, settings) as push:
+        push.prove(on_progress)
+        if key is None or settings.dry_run:
+            return push.leave()
+        return push.send(key, on_progress, state_dir=state_dir)
 
 
 def _without_credentials(url: str) -> str:

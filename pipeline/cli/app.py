@@ -18,7 +18,7 @@ from pipeline.cli.help import PlainHelp, default_text
 from pipeline.cli.layers import from_environment, from_file
 from pipeline.cli.options import CommonOptions
 from pipeline.cli.report import flush_stdout, leave_echo, print_json, print_lines
-from pipeline.records import CheckSummary
+from pipeline.records import CheckSummary, KlaviyoPushSummary
 
 __all__ = ["make_app", "run"]
 
@@ -58,6 +58,17 @@ _COMMANDS: Final = {
         The key comes from the environment: BATCHPUB_KLAVIYO_KEY holds it, BATCHPUB_KLAVIYO_KEY_FILE
         names a file that does, or BATCHPUB_KLAVIYO_KEY_COMMAND a command that prints it. Scopes:
         profiles:read, and lists:read or segments:read with --list-id or --segment-id.""",
+    ),
+    "deliver klaviyo push": (
+        "RECOMMENDATIONS",
+        """Write recommendations to Klaviyo profiles, one property per recommendation type.
+
+        For exports taken as a file; where the vendor's integration writes to Klaviyo itself, there
+        is nothing to push. A run that broke off goes on where it was. Exit 5: Klaviyo refused
+        some profiles, --rejects says which. Exit 7: what became of some is not known.
+
+        The key comes from the environment, as for pull. Scopes: lists:write, profiles:read,
+        profiles:write.""",
     ),
     "sandbox": (
         "",
@@ -130,7 +141,7 @@ def run(arguments: Sequence[str]) -> int:
         answer = command(*bound.args, **bound.kwargs)
         if answer is not None:
             _report(answer, common)
-            if isinstance(answer, CheckSummary):
+            if isinstance(answer, CheckSummary | KlaviyoPushSummary):
                 return _verdict(answer, common)
     except SystemExit as end:  # a command that ends early and has said all it had to say
         return end.code if isinstance(end.code, int) else 1
@@ -189,11 +200,11 @@ def _report(answer: object, common: CommonOptions) -> None:
         print_lines(summary_lines(answer))
 
 
-def _verdict(answer: CheckSummary, common: CommonOptions) -> int:
+def _verdict(answer: CheckSummary | KlaviyoPushSummary, common: CommonOptions) -> int:
     """The exit code of a report that may be a refusal; its reason is told like any error."""
-    from pipeline.cli.check_summary import error_line
+    from pipeline.cli.summary import error_line
 
-    line = error_line(answer)
+    line = error_line(answer.error)
     if line is not None and not common.json:
         print_lines([line])
     return answer.exit_code

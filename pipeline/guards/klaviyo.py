@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.errors import GuardError
+from pipeline.errors import BatchpubError, GuardError, RemoteError, UncertainError
 
-__all__ = ["refuse_bare_profiles"]
+__all__ = ["judge_push", "refuse_bare_profiles", "refuse_empty_push"]
 
 
 def refuse_bare_profiles(
@@ -36,3 +36,42 @@ def refuse_bare_profiles(
         remedy="ask the vendor whether the integration runs, or name the properties with"
         " --recommendation-type",
     )
+
+
+def refuse_empty_push(counts: Mapping[str, int], *, source: object) -> GuardError | None:
+    """A push of nothing is a mistake somewhere before it."""
+    if counts.get("profiles", 0):
+        return None
+    users = counts.get("users", 0)
+    if counts.get("without_contact", 0):
+        return GuardError(
+            f"none of {users:,} users is among the contacts",
+            source=source,
+            remedy="check that both use the same ids, and --contacts-id-column",
+        )
+    return GuardError(
+        f"there is nothing to push: {users:,} users, none with recommendations",
+        source=source,
+        remedy="check the export",
+    )
+
+
+def judge_push(
+    *, profiles: int, failed: int, unknown: int, rejects: object, source: object
+) -> BatchpubError | None:
+    """What a push ends with: a job that is complete can hold profiles that were not taken."""
+    if unknown:
+        return UncertainError(
+            f"of {profiles:,} profiles {unknown:,} may have been imported or not"
+            + (f", {failed:,} were refused" if failed else ""),
+            source=source,
+            remedy="run the same command again: it sends what is not certain",
+        )
+    if failed:
+        where = "add --rejects FILE to see" if rejects is None else f"{rejects} says"
+        return RemoteError(
+            f"{failed:,} of {profiles:,} profiles were refused",
+            source=source,
+            remedy=f"the others are imported; {where} which and why",
+        )
+    return None

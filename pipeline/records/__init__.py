@@ -11,7 +11,7 @@ from pipeline.records.export import (
     FetchSummary,
     UserRecommendations,
 )
-from pipeline.records.klaviyo import KlaviyoPullSummary
+from pipeline.records.klaviyo import KlaviyoPullSummary, KlaviyoPushSummary
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
 from pipeline.records.progress import OnProgress, Progress, ignore_progress
 from pipeline.records.sandbox import SandboxReady
@@ -28,6 +28,7 @@ __all__ = [
     "HistorySummary",
     "IdShapes",
     "KlaviyoPullSummary",
+    "KlaviyoPushSummary",
     "KnownMatch",
     "ListComparison",
     "OnProgress",

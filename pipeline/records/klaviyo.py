@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pipeline.records.export import ExportSummary
 
@@ -28,3 +29,46 @@ class KlaviyoPullSummary:
     retries: int
     export: ExportSummary
     duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KlaviyoPushSummary:
+    """What was written to Klaviyo: ``profiles`` is ``imported`` + ``failed`` + ``unknown``.
+
+    users: users of the file; without_recommendations and without_contact are those not sent
+    default_set: what became of the generic set
+    properties: profiles by property, which is the recommendation type
+    cut_items: items left out so that cut_profiles profiles fit their limit
+    jobs, bytes: import jobs and their size; resumed_jobs were posted by an earlier run
+    error: what the command ends with, in the form of every error; None when all were imported
+    """
+
+    source: str
+    target: str
+    dry_run: bool
+    users: int
+    profiles: int
+    imported: int
+    failed: int
+    unknown: int
+    without_recommendations: int
+    without_contact: int
+    unusable_contacts: int
+    default_set: Literal["absent", "left out", "sent"]
+    properties: dict[str, int]
+    items: int
+    cut_items: int
+    cut_profiles: int
+    jobs: int
+    resumed_jobs: int
+    bytes: int
+    rejects: str | None
+    requests: int
+    retries: int
+    error: dict[str, object] | None
+    duration_s: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every profile was imported; otherwise that of the error."""
+        return 0 if self.error is None else int(str(self.error["exit_code"]))

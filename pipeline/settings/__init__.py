@@ -8,7 +8,7 @@ from __future__ import annotations
 from pipeline.settings.calls import CallSettings
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
-from pipeline.settings.klaviyo import KlaviyoPullSettings
+from pipeline.settings.klaviyo import KlaviyoPullSettings, KlaviyoPushSettings
 from pipeline.settings.prepare import PrepareSettings
 from pipeline.settings.quantities import parse_duration, parse_percent, parse_share, parse_size
 from pipeline.settings.sandbox import SandboxSettings
@@ -22,6 +22,7 @@ __all__ = [
     "FetchSettings",
     "HistorySettings",
     "KlaviyoPullSettings",
+    "KlaviyoPushSettings",
     "PrepareSettings",
     "SandboxSettings",
     "Secret",

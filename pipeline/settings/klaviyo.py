@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigurationError
 from pipeline.settings.calls import CallSettings
-from pipeline.settings.quantities import parse_duration
+from pipeline.settings.quantities import parse_duration, parse_size
 
 _REVISION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:\.[a-z0-9]+)?")
+# "5 MB" read at its largest.
+_MAX_JOB: Final = 5 * 2**20
+_MIN_JOB: Final = 200_000  # one profile of the largest kind, and room
 _GROUP_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -87,3 +91,38 @@ class KlaviyoPullSettings(KlaviyoSettings):
         if moment.utcoffset() is None:
             return moment.isoformat(timespec="seconds") + "Z"
         return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KlaviyoPushSettings(KlaviyoSettings):
+    """Whose profiles are written, and how."""
+
+    contacts: Path | None = None
+    """CSV, JSONL or Parquet with the users' e-mail addresses; profiles are then identified by them
+    instead of external_id."""
+    contacts_id_column: str | None = None
+    """Column of --contacts with the user id. Default: found by its name."""
+    contacts_email_column: str = "email"
+    """Column of --contacts with the e-mail address."""
+    include_default: bool = False
+    """Send the generic set too, to the profile whose external_id is default."""
+    rejects: Path | None = None
+    """File for the profiles that Klaviyo refused, JSON Lines: user id and reason."""
+    dry_run: bool = False
+    """Say what would be sent, and send nothing; needs no key."""
+    max_job_bytes: int | str = "5MB"
+    """Size limit of one import job."""
+    poll_wait: str | float = 1.0
+    """First wait for an import job; it grows with each further one, to 30 s."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_duration(self.poll_wait, option="--poll-wait")
+        size = parse_size(self.max_job_bytes, option="--max-job-bytes")
+        if not _MIN_JOB <= size <= _MAX_JOB:
+            raise ConfigurationError(
+                "the size of a job is out of range",
+                source="--max-job-bytes",
+                limit=f"{_MIN_JOB:,} to {_MAX_JOB:,}",
+                actual=f"{size:,}",
+            )
