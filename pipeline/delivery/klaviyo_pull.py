@@ -47,7 +47,7 @@ class KlaviyoPull:
             remedies=REMEDIES,
             explain=explain_refusal,
         )
-        self._collection = Collection(outputs, export_settings, source=self._source)
+        self._outputs, self._export_settings = outputs, export_settings
         first = first_target(
             list_id=settings.list_id,
             segment_id=settings.segment_id,
@@ -73,9 +73,9 @@ class KlaviyoPull:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            # The outputs first: what they cannot be is told before anything is written.
-            stack.enter_context(self._collection)
-            stack.enter_context(self._spool)
+            # What the outputs cannot be is told before the first request.
+            with self._open_collection():
+                stack.enter_context(self._spool)
             self._stack = stack.pop_all()
         self._reader = ProfileReader(
             id_property=self._settings.id_property,
@@ -92,6 +92,9 @@ class KlaviyoPull:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+    def _open_collection(self) -> Collection:
+        return Collection(self._outputs, self._export_settings, source=self._source)
 
     def fetch(self, on_progress: OnProgress) -> None:
         """Read what the spool lacks; what came stays there when this fails."""
@@ -127,11 +130,12 @@ class KlaviyoPull:
             if refusal is not None:
                 raise refusal
             done = 0
-            for piece in self._spool.read():
-                self._collection.feed(piece)
-                done += len(piece)
-                on_progress(Progress(stage="write", done=done, total=self._spool.size))
-            export = self._collection.close()
+            with self._open_collection() as collection:
+                for piece in self._spool.read():
+                    collection.feed(piece)
+                    done += len(piece)
+                    on_progress(Progress(stage="write", done=done, total=self._spool.size))
+                export = collection.close()
         except (GuardError, InputError):
             self._spool.remove()
             raise

@@ -73,6 +73,12 @@ class JsonApi:
             raise ConfigurationError("the address has a query or a fragment", source=base_option)
         self._base = base_url.rstrip("/")
         self._headers = {name: _checked(name, value) for name, value in headers.items()}
+        self._hidden = [
+            word.encode()
+            for name, value in headers.items()
+            if isinstance(value, Secret)
+            for word in self._headers[name].split()[-1:]
+        ]
         self._remedies = remedies or {}
         self._explain = explain
         self._on_wait = on_wait
@@ -251,6 +257,8 @@ class JsonApi:
                 return judge_silence(reason, phase=Phase.SENT, source=shown)
         if self._explain is not None:
             body = self._explain(body, status, request.method)
+        for word in self._hidden:  # a service may quote what it was sent
+            body = body.replace(word, b"***")
         answer = Answer(
             status=status, headers=headers, body=body[:MAX_ANSWER], received_at=time.time()
         )
