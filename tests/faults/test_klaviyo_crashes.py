@@ -62,6 +62,7 @@ def test_a_pull_of_5_000_survives_429s_a_503_storm_and_kill_9(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_pull_of_50_000_survives_429s_a_503_storm_and_kill_9(tmp_path: Path) -> None:
     with account(tmp_path) as opened:
         pull_through_everything(opened, 50_000, kills=12)
@@ -89,9 +90,10 @@ def test_a_pull_killed_at_some_lines_goes_on_to_the_same_bytes(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_pull_killed_at_many_lines_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     with account(tmp_path) as opened:
-        killed_pulls(opened, 200)
+        killed_pulls(opened, 150)
 
 
 def accounted(summary: dict[str, Any], profiles: int) -> None:
@@ -135,9 +137,10 @@ def test_a_push_killed_at_some_lines_loses_and_doubles_nothing(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_push_killed_at_many_lines_loses_and_doubles_nothing(tmp_path: Path) -> None:
     with account(tmp_path) as opened:
-        killed_pushes(opened, 100)
+        killed_pushes(opened, 60)
 
 
 def test_every_profile_is_accounted_for_in_a_storm(tmp_path: Path) -> None:
