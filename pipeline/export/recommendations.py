@@ -23,6 +23,8 @@ __all__ = ["iter_recommendations"]
 _FIELDS: Final = ("id", "url", "title", "image_link")
 _READ: Final = [name for name in COLUMNS if name != "recommendation_id"]  # a part of the url
 _BATCH_ROWS: Final = 8_192
+# Block and position of a user's first row; -1 where there is none.
+_FIRST: Final = ((-1, -1), (0, -1), (0, 0))
 
 
 def iter_recommendations(path: Path) -> Iterator[UserRecommendations]:
@@ -88,15 +90,18 @@ def _regroup(path: Path, rows: Iterator[dict[str, Any]]) -> Iterator[UserRecomme
     user: UserRecommendations | None = None
     last = -1, -1
     for number, row in enumerate(rows, 1):
-        place = _number(row["block"]), _number(row["position"])
         try:
+            place = _number(row["block"]), _number(row["position"])
             extra = orjson.loads(row["extra"]) if row["extra"] is not None else {}
             user_extra, block_extra = extra.pop("#user", None), extra.pop("#block", None)
         except (orjson.JSONDecodeError, AttributeError, TypeError) as error:
-            raise InputError(
-                "a row is not one of `parse`", source=path, position=f"row {number:,}"
-            ) from error
-        if user is None or row["auth_user_id"] != user["auth_user_id"] or place <= last:
+            raise _foreign_row(path, number) from error
+        same = user is not None and row["auth_user_id"] == user["auth_user_id"]
+        if not isinstance(row["auth_user_id"], str):
+            raise _foreign_row(path, number)
+        if user is None or not (same and _follows(place, last)):
+            if place not in _FIRST:
+                raise _foreign_row(path, number)
             if user is not None:
                 yield user
             user = {
@@ -120,5 +125,28 @@ def _regroup(path: Path, rows: Iterator[dict[str, Any]]) -> Iterator[UserRecomme
         yield user
 
 
-def _number(value: int | None) -> int:
-    return -1 if value is None else value
+def _follows(place: tuple[int, int], last: tuple[int, int]) -> bool:
+    """Whether a row of the same user at `place` goes on behind one at `last`."""
+    (block, position), (last_block, last_position) = place, last
+    if last_block < 0:  # a user without blocks is one row
+        return False
+    if block == last_block:
+        return last_position >= 0 and position == last_position + 1
+    return block == last_block + 1 and position <= 0
+
+
+def _foreign_row(path: Path, number: int) -> InputError:
+    return InputError(
+        "a row is not one that `parse` wrote",
+        source=path,
+        position=f"row {number:,}",
+        remedy="name the table of `parse`, whole and in its order",
+    )
+
+
+def _number(value: object) -> int:
+    if isinstance(value, int) and value >= 0:
+        return value
+    if value is None:
+        return -1
+    raise TypeError("neither a number nor null")

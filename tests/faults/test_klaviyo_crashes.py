@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.faults.klaviyo_account import WIDE, Account, account, user, write_users
+from klaviyo_account import WIDE, Account, account, user, write_users
 
 KILLED = {"signal": 9}
 
@@ -104,9 +103,12 @@ def accounted(summary: dict[str, Any], profiles: int) -> None:
 def killed_pushes(account: Account, kills: int) -> None:
     account.behave(**WIDE, job_seconds=0.01, reject=["u7", "u200"])
     path = write_users(account.folder / "in.jsonl", [user(f"u{n}", items=9) for n in range(1, 701)])
-    options = {"max_job_bytes": 200_000, "poll_wait": 0.005}
     rejects = account.folder / "rejects.jsonl"
-    options["rejects"] = str(rejects)  # type: ignore[assignment]
+    options: dict[str, Any] = {
+        "max_job_bytes": 200_000,
+        "poll_wait": 0.005,
+        "rejects": str(rejects),
+    }
     whole = account.apart("push", path, **options)
     jobs = whole["summary"]["jobs"]
     assert 3 < jobs

@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 import pytest
+from transfer_servers import Peer, Script, Server, serving
 
 from pipeline.errors import (
     BatchpubError,
@@ -22,7 +23,6 @@ from pipeline.transfer.json_api import JsonApi
 from pipeline.transfer.loop import run
 from pipeline.wire.json_message import JsonAnswer, JsonRequest
 from pipeline.wire.pacing import Pacer, Window
-from tests.faults.transfer_servers import Peer, Script, Server, serving
 
 KEY = "pk_s3cr3t"
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 COMMAND = Path(sys.executable).with_name("batchpub")
-COMMANDS = ["prepare", "check", "upload", "history", "parse", "fetch", "sandbox"]
+COMMANDS = ["prepare", "check", "upload", "history", "parse", "fetch", "deliver", "sandbox"]
 USER = (
     b"<user><auth_user_id>u1</auth_user_id><data><_metadata><updated_at>2026-01-31T04:00:00"
     b"</updated_at></_metadata><recommendations><recommendation><recommendation_type>basic"

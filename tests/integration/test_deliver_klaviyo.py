@@ -13,6 +13,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from klaviyo_account import WIDE, Account, account, user, write_users
+from transfer_servers import Peer, serving
 
 import pipeline
 from pipeline.cli.app import run
@@ -24,7 +26,6 @@ from pipeline.errors import (
     TryLaterError,
 )
 from pipeline.settings import ExportSettings
-from tests.faults.klaviyo_account import WIDE, Account, account, user, write_users
 
 ITEM = {"id": "1", "url": "https://a/?recommendation_id=r", "title": "t", "image_link": "https://a"}
 HOSTILE = [
@@ -129,12 +130,13 @@ def test_a_list_a_segment_or_a_time_narrow_what_is_read(opened: Account) -> None
             {"attributes": old | {"properties": {"m": [ITEM]}}},
         ]
     )
-    for options, expected in (
+    narrowed: list[tuple[dict[str, Any], list[str]]] = [
         ({"list_id": "L1"}, ["u1"]),
         ({"segment_id": "S1"}, ["u2"]),
         ({"updated_after": "2026-01-01"}, ["u1", "u2"]),
         ({"updated_after": "2019-01-01T00:00:00+01:00"}, ["u1", "u2", "old"]),
-    ):
+    ]
+    for options, expected in narrowed:
         opened.pull(**options)
         assert expected == [one["auth_user_id"] for one in opened.users()]
 
@@ -256,8 +258,6 @@ def test_two_pulls_into_one_file_do_not_mix(opened: Account) -> None:
 
 
 def test_pages_that_lead_elsewhere_or_in_a_circle_end_the_pull(opened: Account) -> None:
-    from tests.faults.transfer_servers import Peer, serving
-
     def page(following: str) -> Any:
         def script(peer: Peer) -> None:
             peer.read_head()

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from klaviyo_account import WIDE, Account, account
 
 from pipeline.sandbox.klaviyo_rates import RateWindows
-from tests.faults.klaviyo_account import WIDE, Account, account
 
 HEADERS = {"Authorization": "Klaviyo-API-Key pk_sandbox", "revision": "2026-07-15"}
 JOBS = "/api/profile-bulk-import-jobs"
