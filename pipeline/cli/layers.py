@@ -23,10 +23,8 @@ _SANDBOX: Final = "sandbox"
 # The sandbox prints its keys: they must never be the real ones of the caller's environment, nor
 # come from the part of the file that all commands share.
 _SANDBOX_OWN: Final = frozenset({"--tracker-id", "--public-key", "--private-key", "--klaviyo-key"})
-_PRIVATE_KEY_REMEDY: Final = (
-    "the private key comes from BATCHPUB_PRIVATE_KEY, BATCHPUB_PRIVATE_KEY_FILE or "
-    "BATCHPUB_PRIVATE_KEY_COMMAND in the environment"
-)
+# What never stands in a file or a command line.
+_SECRETS: Final = frozenset({"--private-key", "--klaviyo-key"})
 
 
 def variable_name(option: str) -> str:
@@ -166,8 +164,11 @@ def _unknown(key: str, known: list[str], path: Path, table_name: str) -> Configu
     import difflib
 
     near = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
-    if _option(key) == "--private-key":
-        remedy: str | None = _PRIVATE_KEY_REMEDY
+    if _option(key) in _SECRETS:
+        name = variable_name(_option(key))
+        remedy: str | None = (
+            f"it comes from {name}, {name}_FILE or {name}_COMMAND in the environment"
+        )
     else:
         remedy = f"did you mean {near[0].replace('-', '_')}?" if near else None
     return ConfigurationError(

@@ -57,6 +57,8 @@ def test_importing_the_package_or_a_name_imports_nothing_heavy() -> None:
         ("upload", [settings.UploadSettings]),
         ("parse", [settings.ExportSettings]),
         ("fetch", [settings.FetchSettings, settings.ExportSettings]),
+        ("deliver_klaviyo_pull", [settings.KlaviyoPullSettings, settings.ExportSettings]),
+        ("deliver_klaviyo_push", [settings.KlaviyoPushSettings]),
     ],
 )
 def test_a_function_s_keywords_are_the_fields_of_its_settings(
@@ -70,7 +72,12 @@ def test_a_function_s_keywords_are_the_fields_of_its_settings(
     }
 
     expected = {one.name for part in parts for one in fields(part)} | {"on_progress"}
-    assert expected | ({"private_key", "state_dir"} if function == "upload" else set()) == keywords
+    own = {
+        "upload": {"private_key", "state_dir"},
+        "deliver_klaviyo_pull": {"key"},
+        "deliver_klaviyo_push": {"key", "state_dir"},
+    }
+    assert expected | own.get(function, set()) == keywords
 
 
 def test_a_misspelt_keyword_is_a_type_error_at_run_time_too() -> None:
