@@ -93,9 +93,12 @@ class Spool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._file is None:
+            return
+        if self._folder.exists() and not self._state_path.exists():
+            self.remove()  # nothing came: there is nothing to go on with
+        self._file.close()
+        self._file = None
 
     @property
     def place(self) -> str | None:

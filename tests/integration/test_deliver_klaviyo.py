@@ -246,6 +246,14 @@ def test_what_a_guard_refused_is_read_again(opened: Account) -> None:
     assert 1 == pages_asked(opened)
 
 
+def test_a_pull_that_got_nothing_leaves_nothing(opened: Account) -> None:
+    opened.plan({"kind": "status", "status": 403})
+    with pytest.raises(RemoteError):
+        opened.pull()
+
+    assert [] == list(opened.folder.iterdir())
+
+
 def test_two_pulls_into_one_file_do_not_mix(opened: Account) -> None:
     import fcntl
 
