@@ -488,8 +488,16 @@ def test_a_push_with_refusals_reports_and_exits_5(opened: Account) -> None:
     assert all(len(line) <= 80 for line in done.stderr.splitlines()[:-1])
 
 
+QUOTED = "bad jan.novak@x.cz secret-user pk_sandbox"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [QUOTED, json.dumps({"errors": [{"title": "Invalid input.", "detail": QUOTED}]})],
+    ids=["text", "an error object"],
+)
 def test_no_log_holds_key_ids_or_addresses(
-    opened: Account, caplog: pytest.LogCaptureFixture
+    opened: Account, caplog: pytest.LogCaptureFixture, body: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     contacts = opened.folder / "contacts.csv"
@@ -497,7 +505,7 @@ def test_no_log_holds_key_ids_or_addresses(
     path = write_users(opened.folder / "in.jsonl", [user("secret-user")])
     opened.plan(
         {"kind": "status", "status": 503, "times": 2},
-        {"kind": "status", "status": 400, "body": "bad jan.novak@x.cz secret-user pk_sandbox"},
+        {"kind": "status", "status": 400, "body": body},
     )
     with pytest.raises(RemoteError) as caught:
         opened.push(path, contacts=contacts)

@@ -157,6 +157,30 @@ def test_the_real_limits_are_reached_and_kept() -> None:
     assert [10_000, 1] == [len(job.user_ids) for job in jobs]
 
 
+def test_a_body_may_be_as_long_as_its_limit_and_not_a_byte_longer() -> None:
+    given = [user("u1"), user("u2")]
+    size = len(write(given, JobLimits())[0][0].body)
+
+    assert 1 == len(write(given, JobLimits(body_bytes=size))[0])
+    assert 2 == len(write(given, JobLimits(body_bytes=size - 1))[0])
+
+
+@pytest.mark.parametrize("kept", [3, 2, 1, 0])
+def test_a_profile_may_be_as_long_as_its_limit_and_not_a_byte_longer(kept: int) -> None:
+    whole = user("u1")
+    whole["recommendations"][0]["results"] *= 4
+    fitting = user("u1")
+    fitting["recommendations"][0]["results"] *= kept
+    size = len(_raw_profiles(write([fitting], JobLimits())[0][0])[0])
+
+    for limit, expected in ((size, kept), (size - 1, kept - 1)):
+        jobs, writer = write([whole], JobLimits(profile_bytes=limit))
+        if expected < 0:
+            assert ["u1"] == writer.oversized
+        else:
+            assert expected == len(profiles_of(jobs)[0]["attributes"]["properties"]["mail-0"])
+
+
 def test_the_default_set_goes_only_when_it_is_asked_for() -> None:
     given = [user("default"), user("u1")]
 
