@@ -17,10 +17,10 @@ from pipeline.deliver.spool import Spool
 from pipeline.errors import GuardError, InputError, RemoteError
 from pipeline.export.collect import Collection
 from pipeline.guards.klaviyo import refuse_bare_profiles
+from pipeline.loop import run
 from pipeline.records import KlaviyoPullSummary, OnProgress, Progress
 from pipeline.settings import ExportSettings, KlaviyoPullSettings, Secret, parse_duration
 from pipeline.transfer.json_api import JsonApi
-from pipeline.transfer.loop import run
 from pipeline.wire.address import shown_url
 
 __all__ = ["KlaviyoPull"]

@@ -27,11 +27,11 @@ from pipeline.errors import ConfigurationError
 from pipeline.export.recommendations import iter_recommendations
 from pipeline.guards.klaviyo import judge_push, refuse_empty_push
 from pipeline.ledger.ledger import default_state_dir
+from pipeline.loop import run
 from pipeline.publish import PendingFile, publish
 from pipeline.records import KlaviyoPushSummary, OnProgress, Progress
 from pipeline.settings import KlaviyoPushSettings, Secret, parse_duration, parse_size
 from pipeline.transfer.json_api import JsonApi
-from pipeline.transfer.loop import run
 from pipeline.wire.address import check_url, shown_url
 
 __all__ = ["KlaviyoPush"]

@@ -17,10 +17,10 @@ from pipeline.errors import (
     TryLaterError,
     UncertainError,
 )
+from pipeline.loop import run
 from pipeline.settings import CallSettings, Secret
 from pipeline.transfer import json_api
 from pipeline.transfer.json_api import JsonApi
-from pipeline.transfer.loop import run
 from pipeline.wire.json_message import JsonAnswer, JsonRequest
 from pipeline.wire.pacing import Pacer, Window
 

@@ -72,6 +72,8 @@ def test_every_limit_holds_for_the_bytes_that_are_sent(
 def test_nobody_is_lost_doubled_or_moved(
     given: list[UserRecommendations], limits: JobLimits
 ) -> None:
+    for number, one in enumerate(given):  # so that each can be told from the others
+        one["auth_user_id"] = f"{number} {one['auth_user_id']}"
     jobs, writer = write(given, limits)
 
     in_jobs = [user_id for job in jobs for user_id in job.user_ids]
