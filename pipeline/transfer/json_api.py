@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class JsonApi:
-    """One API under one base address. Use it as an async context manager, within `pipeline.loop.run`.
+    """One API under one base address. An async context manager, for use within `loop.run`.
 
     Args:
         base_url: Where targets that are paths lie below; no other origin is ever spoken to.
