@@ -8,7 +8,8 @@ import sys
 RUNS = (
     ["benchmarks.prepare", "--rows", "5000000", "--format", "csv", "--rounds", "3"],
     ["benchmarks.prepare", "--rows", "5000000", "--format", "parquet", "--rounds", "3"],
-    ["benchmarks.export_parse", "--megabytes", "100", "--runs", "3"],
+    ["benchmarks.export_parse", "--megabytes", "100", "--rounds", "3"],
+    ["benchmarks.fetch"],
     ["benchmarks.upload"],
 )
 

@@ -60,13 +60,14 @@ def _python(old: Path, new: Path) -> Counts:
 
 
 def _compare(old: Path, new: Path) -> Counts:
+    from pipeline.extract.ahead import read_ahead
     from pipeline.userlist.compare import compare as compare_ids
     from pipeline.userlist.id_parts import IdParts
     from pipeline.userlist.read import iter_ids
 
     with IdParts() as olds, IdParts() as news:
         for store, path in ((olds, old), (news, new)):
-            for ids, facts in iter_ids(path):
+            for ids, facts in read_ahead(iter_ids(path), depth=2):
                 store.add(ids, facts)
         found = compare_ids(olds, news)
     return found.added, found.removed, found.kept

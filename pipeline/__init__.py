@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         check,
         deliver_klaviyo_pull,
         deliver_klaviyo_push,
+        explain,
         fetch,
         history,
         parse,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pipeline.records import (
         CheckSummary,
         DownloadSummary,
+        ExplainSummary,
         ExportSummary,
         FetchSummary,
         HistorySummary,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
         KlaviyoPushSettings,
         PrepareSettings,
         Secret,
+        SelectionSettings,
         UploadSettings,
     )
 
@@ -61,6 +64,7 @@ __all__ = [
     "CheckSummary",
     "ConfigurationError",
     "DownloadSummary",
+    "ExplainSummary",
     "ExportSettings",
     "ExportSummary",
     "FetchSettings",
@@ -79,6 +83,7 @@ __all__ = [
     "Progress",
     "RemoteError",
     "Secret",
+    "SelectionSettings",
     "TryLaterError",
     "UncertainError",
     "UploadSettings",
@@ -86,6 +91,7 @@ __all__ = [
     "check",
     "deliver_klaviyo_pull",
     "deliver_klaviyo_push",
+    "explain",
     "fetch",
     "history",
     "parse",

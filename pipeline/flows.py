@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pipeline.records import (
     CheckSummary,
+    ExplainSummary,
     ExportSummary,
     FetchSummary,
     HistorySummary,
@@ -30,6 +30,7 @@ from pipeline.settings import (
     KlaviyoPushSettings,
     PrepareSettings,
     Secret,
+    SelectionSettings,
     UploadSettings,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "check",
     "deliver_klaviyo_pull",
     "deliver_klaviyo_push",
+    "explain",
     "fetch",
     "history",
     "parse",
@@ -60,6 +62,23 @@ def prepare(
         preparation.select(on_progress)
         preparation.write(on_progress)
         return preparation.publish()
+
+
+def explain(
+    extracts: Sequence[str],
+    user_id: str,
+    settings: SelectionSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> ExplainSummary:
+    """Extracts → what becomes of one user on their way to the list; nothing is written."""
+    from pipeline.explanation.explanation import Explanation
+
+    with Explanation(extracts, user_id, settings) as explanation:
+        explanation.suppress()
+        explanation.select(on_progress)
+        explanation.write(on_progress)
+        return explanation.answer()
 
 
 def check(
@@ -122,16 +141,17 @@ def fetch(
     fetch_settings: FetchSettings,
     export_settings: ExportSettings,
     *,
+    secret: Secret | None = None,
+    state_dir: Path | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> FetchSummary:
     """Export on the network → recommendations on disk, parsed while it arrives."""
-    from pipeline.export.collect import Collection
-    from pipeline.transfer.download import download
+    from pipeline.retrieval import Retrieval
 
-    with Collection(outputs, export_settings, source=_without_credentials(url)) as collection:
-        arrived = download(url, collection.feed, fetch_settings, on_progress=on_progress)
-        export = collection.close()
-    return FetchSummary(download=arrived, export=export)
+    with Retrieval(
+        url, outputs, fetch_settings, export_settings, secret=secret, state_dir=state_dir
+    ) as retrieval:
+        return retrieval.run(on_progress)
 
 
 def deliver_klaviyo_pull(
@@ -166,12 +186,3 @@ def deliver_klaviyo_push(
         if key is None or settings.dry_run:
             return push.leave()
         return push.send(key, on_progress, state_dir=state_dir)
-
-
-def _without_credentials(url: str) -> str:
-    """The part of `url` that may be shown: user, password and query can be secrets."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "the export's URL"
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

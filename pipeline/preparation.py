@@ -1,4 +1,7 @@
-"""One run of `prepare`, step by step: the rooms it needs, opened together and closed together."""
+"""One run of `prepare`, step by step: the rooms it needs, opened together and closed together.
+
+A `Selection` is who would be on the list, in which order; a `Preparation` one that is written.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from types import TracebackType
 from typing import Literal, Self
 
 from pipeline.audience.rules import NULL_WORDS, AudienceRules
-from pipeline.audience.window import activity_window, parse_as_of
+from pipeline.audience.window import Window, activity_window, parse_as_of
 from pipeline.engine.memory import default_memory
-from pipeline.engine.polars_engine import PolarsEngine
-from pipeline.errors import ConfigurationError
+from pipeline.engine.polars_engine import PolarsEngine, Watch
+from pipeline.errors import BatchpubError, ConfigurationError
 from pipeline.extract.ahead import read_ahead
 from pipeline.extract.batch import Reject, Wanted
 from pipeline.extract.places import Place, resolve_places
@@ -30,26 +33,48 @@ from pipeline.guards import (
     refuse_unusable_suppression,
 )
 from pipeline.records import OnProgress, PrepareSummary, Progress, Receipt
-from pipeline.settings import PrepareSettings, parse_duration, parse_share, parse_size
+from pipeline.settings import (
+    PrepareSettings,
+    SelectionSettings,
+    parse_duration,
+    parse_share,
+    parse_size,
+)
 from pipeline.userlist.encode import FORMATS
 from pipeline.userlist.receipt import receipt_path
-from pipeline.userlist.writer import ListWriter
+from pipeline.userlist.writer import FittingLines, ListWriter
 
-__all__ = ["Preparation"]
+__all__ = ["Preparation", "Selection"]
 
 
-class Preparation:
-    """Call `suppress`, `select`, `write`, `publish` in this order, inside a ``with`` block."""
+class Selection:
+    """Call `suppress`, `select`, `write` in this order, inside a ``with`` block.
 
-    def __init__(self, extracts: Sequence[str], output: Path, settings: PrepareSettings) -> None:
+    Args:
+        extracts: Names of files, folders, globs; ``-`` is standard input.
+        settings: Who is on the list.
+        folder: Where temporary files go when the settings name no folder.
+        keep_values: Whether refused rows are given with what they hold.
+        watch: Sees what happens to each row and user.
+    """
+
+    def __init__(
+        self,
+        extracts: Sequence[str],
+        settings: SelectionSettings,
+        *,
+        folder: Path,
+        keep_values: bool = False,
+        watch: Watch | None = None,
+    ) -> None:
         self._started = time.monotonic()
-        self._settings, self._output = settings, output
+        self._settings, self._keep_values = settings, keep_values
         now = datetime.now(UTC)
         self.as_of = parse_as_of(settings.as_of, now=now, timezone=settings.timezone)
-        window = None
+        self.window: Window | None = None
         if settings.active_when is None and not settings.all_users:
             within = settings.active_within or "6mo"
-            window = activity_window(within, self.as_of, settings.timezone)
+            self.window = activity_window(within, self.as_of, settings.timezone)
         self._now_us = int(max(now, self.as_of).timestamp() * 1_000_000)
         self._places = resolve_places(extracts)
         self._suppress = resolve_places(settings.suppress) if settings.suppress else []
@@ -60,35 +85,27 @@ class Preparation:
             if settings.memory is None
             else parse_size(settings.memory, option="--memory")
         )
-        inputs = [place.path for place in (*self._places, *self._suppress)]
-        _refuse_overwriting(inputs, [output, receipt_path(output), settings.rejects])
         rules = AudienceRules(
-            window=window,
+            window=self.window,
             flagged=settings.active_when is not None,
             null_words=NULL_WORDS if settings.null_words is None else settings.null_words,
         )
-        self._rejects: RejectFile | None = None
+        self._lines = FittingLines(self._kind, max_bytes=self._max_bytes)
         self._share_read = 1.0
-        with ExitStack() as stack:
-            self._writer = stack.enter_context(
-                ListWriter(output, self._kind, max_bytes=self._max_bytes)
+        self._stack = ExitStack()
+        self._engine = self._stack.enter_context(
+            PolarsEngine(
+                rules,
+                memory=memory,
+                folder=settings.temp_dir or folder,
+                input_bytes=sum(_unpacked_size(place) for place in self._places),
+                on_rejects=self._on_rejects,
+                id_rules=[name for one in settings.id_rules for name in one.split(",")],
+                keep_values=keep_values,
+                share_taken=lambda: self._share_read,
+                watch=watch,
             )
-            if settings.rejects is not None:
-                self._rejects = RejectFile(settings.rejects, values=settings.reject_values)
-                stack.callback(self._rejects.discard)
-            self._engine = stack.enter_context(
-                PolarsEngine(
-                    rules,
-                    memory=memory,
-                    folder=settings.temp_dir or output.absolute().parent,
-                    input_bytes=sum(_unpacked_size(place) for place in self._places),
-                    on_rejects=self._on_rejects,
-                    id_rules=[name for one in settings.id_rules for name in one.split(",")],
-                    keep_values=settings.reject_values,
-                    share_taken=lambda: self._share_read,
-                )
-            )
-            self._stack = stack.pop_all()
+        )
 
     def suppress(self) -> None:
         """Read the suppression lists; a row lost there would be mail to someone who said no."""
@@ -101,8 +118,7 @@ class Preparation:
                 else parse_duration(max_age, option="--suppress-max-age"),
                 source=place,
             )
-            if refusal is not None:
-                raise refusal
+            self._refuse(refusal)
             ids, unusable = self._engine.suppress(
                 read_ahead(read_extracts([place], self._suppression()), depth=2)
             )
@@ -112,7 +128,11 @@ class Preparation:
 
     def select(self, on_progress: OnProgress) -> None:
         """Read the extracts and keep the candidates."""
-        settings, counts = self._settings, self._engine.counts
+        self._read(on_progress)
+        self._judge_rows()
+
+    def _read(self, on_progress: OnProgress) -> None:
+        counts = self._engine.counts
         wanted = self._wanted()
         sizes = [place.size for place in self._places]
         total = None if None in sizes else sum(size or 0 for size in sizes)
@@ -125,6 +145,9 @@ class Preparation:
             self._share_read = min(read / total, 1.0) if total else 1.0
             self._engine.take(batch)
             on_progress(Progress(stage="read", done=read, total=total, rows=counts.rows))
+
+    def _judge_rows(self) -> None:
+        settings, counts = self._settings, self._engine.counts
         first = counts.first_reject or (None, None)
         refusal = refuse_rejects(
             counts.rejects,
@@ -133,50 +156,134 @@ class Preparation:
             source=first[0],
             first_row=first[1],
         )
-        if self._rejects is not None:
-            self._rejects.publish()
-        refusal = refusal or refuse_row_count(
+        self._refuse(refusal)
+        refusal = refuse_row_count(
             rows=counts.rows, expected=settings.expect_rows, source=self._places[0]
         )
-        if refusal is not None:
-            raise refusal
+        self._refuse(refusal)
 
     def write(self, on_progress: OnProgress) -> None:
-        """Put the users in recency order and write those that fit."""
+        """Put the users in recency order and take those that fit."""
+        lines = self._lines
         on_progress(Progress(stage="order", done=0, unit="users"))
         order = self._engine.order(max_bytes=self._max_bytes, line_overhead=self._kind.overhead)
         self._users = order.users
         self._oldest: datetime | None = None
         for users in order.ordered():
-            before = self._writer.users
-            self._writer.write(users["id"])
-            written = self._writer.users - before
+            before = lines.users
+            lines.write(users["id"])
+            written = lines.users - before
             if written:
-                self._oldest = _moment(users["time"][written - 1])
-            on_progress(
-                Progress(stage="write", done=self._writer.users, total=order.users, unit="users")
-            )
+                self._oldest = moment(users["time"][written - 1])
+            on_progress(Progress(stage="write", done=lines.users, total=order.users, unit="users"))
         if self._settings.on_overflow == "fail":
-            needed = max(order.least_bytes, self._writer.bytes + self._writer.overflow_bytes)
+            needed = max(order.least_bytes, lines.bytes + lines.overflow_bytes)
             per_user = FORMATS["csv"].overhead - self._kind.overhead
             refusal = refuse_overflow(
                 users=order.users,
-                fitting=self._writer.users,
+                fitting=lines.users,
                 needed=needed,
                 max_bytes=self._max_bytes,
                 as_csv=needed + per_user * order.users,
-                source=self._output,
+                source=self._concerned(),
             )
-            if refusal is not None:
-                raise refusal
+            self._refuse(refusal)
+
+    def refuse_short(self) -> None:
+        """Refuse fewer users than there must be."""
+        refusal = refuse_short_list(
+            users=self._lines.users, min_users=self._settings.min_users, source=self._concerned()
+        )
+        self._refuse(refusal)
+
+    def _refuse(self, refusal: BatchpubError | None) -> None:
+        """Obey a guard."""
+        if refusal is not None:
+            raise refusal
+
+    def _concerned(self) -> object:
+        """What an error about the list names."""
+        return self._places[0]
+
+    def _on_rejects(self, place: Place, rejects: Sequence[Reject]) -> None:
+        """Take note of refused rows."""
+
+    def _wanted(self) -> Wanted:
+        settings = self._settings
+        active: Literal["required", "optional"] = "required"
+        when = None
+        if settings.all_users or settings.active_when is not None:
+            active = "optional"
+        if settings.active_when is not None:
+            column, _, values = settings.active_when.partition("=")
+            when = (column, frozenset(values.split(",")))
+        return Wanted(
+            id_column=settings.id_column,
+            active=active,
+            active_column=settings.active_column,
+            when=when,
+            keep_values=self._keep_values,
+            timezone=settings.timezone,
+            time_unit=settings.time_unit,
+            delimiter=(settings.delimiter or "").replace("\\t", "\t") or None,
+            quote=settings.quote,
+            encoding=settings.encoding,
+            columns=tuple(name for one in settings.columns for name in one.split(",")),
+            allow_truncated=settings.allow_truncated,
+            input_format=settings.input_format,
+            now_us=self._now_us,
+        )
+
+    def _suppression(self) -> Wanted:
+        """Suppression files are files of their own: of the extracts' dialect they share nothing."""
+        return Wanted(id_column=self._settings.suppress_column, active="no")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+
+class Preparation(Selection):
+    """A selection that becomes a list: call `publish` behind the steps of a selection."""
+
+    def __init__(self, extracts: Sequence[str], output: Path, settings: PrepareSettings) -> None:
+        self._output = output
+        super().__init__(
+            extracts,
+            settings,
+            folder=output.absolute().parent,
+            keep_values=settings.reject_values,
+        )
+        inputs = [place.path for place in (*self._places, *self._suppress)]
+        _refuse_overwriting(inputs, [output, receipt_path(output), settings.rejects])
+        self._rejects: RejectFile | None = None
+        with self._stack.pop_all() as stack:
+            self._writer = stack.enter_context(
+                ListWriter(output, self._kind, max_bytes=self._max_bytes)
+            )
+            self._lines = self._writer
+            if settings.rejects is not None:
+                self._rejects = RejectFile(settings.rejects, values=settings.reject_values)
+                stack.callback(self._rejects.discard)
+            self._stack = stack.pop_all()
+
+    def select(self, on_progress: OnProgress) -> None:
+        """Read the extracts, let the file of refused rows appear, and keep the candidates."""
+        self._read(on_progress)
+        if self._rejects is not None:
+            self._rejects.publish()
+        self._judge_rows()
 
     def publish(self) -> PrepareSummary:
         """Check what came out and let the list appear with its receipt."""
-        refusal = refuse_short_list(
-            users=self._writer.users, min_users=self._settings.min_users, source=self._output
-        )
-        if refusal is not None:
-            raise refusal
+        self.refuse_short()
         receipt = self._writer.publish(self._receipt)
         counts = self._engine.counts
         return PrepareSummary(
@@ -223,50 +330,12 @@ class Preparation:
             sources=counts.fingerprints,
         )
 
-    def _wanted(self) -> Wanted:
-        settings = self._settings
-        active: Literal["required", "optional"] = "required"
-        when = None
-        if settings.all_users or settings.active_when is not None:
-            active = "optional"
-        if settings.active_when is not None:
-            column, _, values = settings.active_when.partition("=")
-            when = (column, frozenset(values.split(",")))
-        return Wanted(
-            id_column=settings.id_column,
-            active=active,
-            active_column=settings.active_column,
-            when=when,
-            keep_values=settings.reject_values,
-            timezone=settings.timezone,
-            time_unit=settings.time_unit,
-            delimiter=(settings.delimiter or "").replace("\\t", "\t") or None,
-            quote=settings.quote,
-            encoding=settings.encoding,
-            columns=tuple(name for one in settings.columns for name in one.split(",")),
-            allow_truncated=settings.allow_truncated,
-            input_format=settings.input_format,
-            now_us=self._now_us,
-        )
-
-    def _suppression(self) -> Wanted:
-        """Suppression files are files of their own: of the extracts' dialect they share nothing."""
-        return Wanted(id_column=self._settings.suppress_column, active="no")
+    def _concerned(self) -> object:
+        return self._output
 
     def _on_rejects(self, place: Place, rejects: Sequence[Reject]) -> None:
         if self._rejects is not None:
             self._rejects.write(place, rejects)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
 
 def _unpacked_size(place: Place) -> int:
@@ -276,7 +345,7 @@ def _unpacked_size(place: Place) -> int:
     return place.size * (6 if place.path.endswith((".gz", ".zst", ".parquet")) else 1)
 
 
-def _moment(microseconds: int | None) -> datetime | None:
+def moment(microseconds: int | None) -> datetime | None:
     return (
         None
         if microseconds is None

@@ -50,6 +50,7 @@ def main() -> None:
         got = batchpub(
             "fetch", generated["export_url"],
             "-o", OUT / "recommendations.jsonl", "-o", OUT / "recommendations.parquet",
+            "--state-dir", OUT / "state",
         )["export"]  # fmt: skip
         say(f"  {got['users']:,} users, {got['items']:,} items, blocks: {counted(got['blocks'])}")
         say(f"  fallback set 'default': {'there' if got['has_default'] else 'missing'}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.api.keywords import OnePath, Paths, part, several, two_paths
+from pipeline.api.keywords import OnePath, Paths, folder, part, several, two_paths
 from pipeline.records import ExportSummary, FetchSummary, OnProgress, ignore_progress
-from pipeline.settings import ExportSettings, FetchSettings
+from pipeline.settings import ExportSettings, FetchSettings, Secret
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatchReader
@@ -21,6 +21,8 @@ class _ParseOptions(ExportSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class _FetchOptions(FetchSettings, ExportSettings):
+    secret: str | Secret | None = field(default=None, repr=False)
+    state_dir: OnePath | None = None
     on_progress: OnProgress = ignore_progress
 
 
@@ -56,27 +58,35 @@ def fetch(url: str, outputs: Paths, options: _FetchOptions) -> FetchSummary:
     """Download an export and parse it as it arrives, as ``batchpub fetch`` does.
 
     Args:
-        url: The address of the export.
+        url: The address of the export, https or file.
         outputs: The file to write, its suffix tells the format; or a sequence of them.
-        options: The fields of `FetchSettings` and `ExportSettings` as keywords, ``on_progress``.
+        options: The fields of `FetchSettings` and `ExportSettings` as keywords, ``on_progress``,
+            ``secret``, the password, token or key for the address, and ``state_dir``, the folder
+            with the memory of earlier runs.
 
     Returns:
-        What was transferred and what the export held.
+        What was transferred and what the export held; ``outcome`` tells when the outputs were
+        that version of the export already.
 
     Raises:
         ConfigurationError: a wrong keyword value, URL or output.
         InputError: the export is malformed or cut short.
+        GuardError: the export is whole, and a check that was asked for refuses it.
         RemoteError: the service refused.
-        TryLaterError: the service was not reached, or not in time.
+        TryLaterError: the service was not reached, or not in time; or no export that may be
+            published came within ``wait``.
         MachineError: disk, permission or memory.
     """
     from pipeline import flows
 
+    secret = options.secret
     return flows.fetch(
         url,
         [Path(one) for one in several(outputs)],
         part(FetchSettings, options),
         part(ExportSettings, options),
+        secret=Secret(secret) if isinstance(secret, str) else secret,
+        state_dir=folder(options.state_dir),
         on_progress=options.on_progress,
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.api.keywords import OnePath, Paths, folder, one_path, part, several, two_paths
 from pipeline.records import (
     CheckSummary,
+    ExplainSummary,
     HistorySummary,
     OnProgress,
     PrepareSummary,
@@ -20,12 +21,18 @@ from pipeline.settings import (
     HistorySettings,
     PrepareSettings,
     Secret,
+    SelectionSettings,
     UploadSettings,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _PrepareOptions(PrepareSettings):
+    on_progress: OnProgress = ignore_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ExplainOptions(SelectionSettings):
     on_progress: OnProgress = ignore_progress
 
 
@@ -66,6 +73,35 @@ def prepare(extracts: Paths, output: OnePath, options: _PrepareOptions) -> Prepa
         [os.fspath(one) for one in several(extracts)],
         Path(output),
         part(PrepareSettings, options),
+        on_progress=options.on_progress,
+    )
+
+
+@two_paths(_ExplainOptions)
+def explain(extracts: Paths, user_id: str, options: _ExplainOptions) -> ExplainSummary:
+    """Tell why a user is on the list or not, as ``batchpub explain`` does; writes nothing.
+
+    Args:
+        extracts: As for `prepare`.
+        user_id: The user to look for.
+        options: The fields of `SelectionSettings` as keywords, those `prepare` was given, and
+            ``on_progress``.
+
+    Returns:
+        Every row of the user and of ids that differ in form only, what became of each, and the
+        answer in one sentence. A guard that would stop `prepare` is no exception: ``refusal``.
+
+    Raises:
+        ConfigurationError: a wrong keyword value or column, or a blank id.
+        InputError: an extract is missing, unreadable or malformed.
+        MachineError: disk, permission or memory.
+    """
+    from pipeline import flows
+
+    return flows.explain(
+        [os.fspath(one) for one in several(extracts)],
+        user_id,
+        part(SelectionSettings, options),
         on_progress=options.on_progress,
     )
 

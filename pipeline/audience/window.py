@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from pipeline.errors import ConfigurationError
+from pipeline.settings import parse_moment, parse_zone
 
 __all__ = ["Window", "activity_window", "parse_as_of"]
 
@@ -83,26 +84,7 @@ def parse_as_of(text: str | None, *, now: datetime, timezone: str) -> datetime:
     Raises:
         ConfigurationError: `text` is neither a date nor a time, or `timezone` is unknown.
     """
-    try:
-        zone = ZoneInfo(timezone)
-    except (KeyError, ValueError, OSError) as error:
-        raise ConfigurationError(
-            f"unknown time zone: {timezone!r}", source="--timezone", remedy="write Europe/Prague"
-        ) from error
+    zone = parse_zone(timezone)
     if text is None:
         return now.astimezone(UTC)
-    try:
-        if len(text) == len("2026-11-23"):
-            moment = datetime.combine(date.fromisoformat(text), time(), zone)
-        else:
-            moment = datetime.fromisoformat(text)
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        if not 1970 <= moment.year <= 9000:
-            raise ValueError("year")
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ConfigurationError(
-            f"not a date or time: {text!r}",
-            source="--as-of",
-            remedy="write 2026-11-23 or 2026-11-23T06:00:00+01:00",
-        ) from error
+    return parse_moment(text, zone=zone, option="--as-of")

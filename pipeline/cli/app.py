@@ -33,6 +33,15 @@ _COMMANDS: Final = {
         user, or not what its receipt says. Exit 4: no users, over the size limit, or less than
         --min-match known. Ids are shown masked: # a digit, a dot a letter.""",
     ),
+    "explain": (
+        "EXTRACT... --id ID",
+        """Tell why a user is on the list or not; nothing is written.
+
+        Give the extracts and options that prepare was given, --as-of too; the table [prepare] of
+        the file named by --config holds here as well. Shown are all rows that carry the id, and
+        those of ids that differ in form only, whole: they are what was typed, but for that form.
+        Exit 0 whatever the answer is, also when a guard would stop prepare.""",
+    ),
     "upload": (
         "LIST --tracker-id ID",
         """Replace the stored user list of a tracker.
@@ -47,7 +56,18 @@ _COMMANDS: Final = {
     ),
     "history": ("[--tracker-id ID]", "List the last uploads: when, how many, what came of it."),
     "parse": ("EXPORT -o FILE", "Turn an export into recommendations per user."),
-    "fetch": ("URL -o FILE", "Download an export and parse it as it arrives."),
+    "fetch": (
+        "URL -o FILE",
+        """Download an export and parse it as it arrives.
+
+        An export that has not changed since it became the outputs is not fetched again; remove
+        one of them to have it fetched all the same. The outputs change together, when the export
+        proved whole and no check refuses it, or not at all.
+
+        A password, token or key comes from the environment: BATCHPUB_EXPORT_SECRET holds it,
+        BATCHPUB_EXPORT_SECRET_FILE names a file that does, or BATCHPUB_EXPORT_SECRET_COMMAND a
+        command that prints it.""",
+    ),
     "deliver klaviyo pull": (
         "-o FILE",
         """Read the recommendations that Klaviyo profiles hold, as `parse` reads an export.

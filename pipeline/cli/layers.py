@@ -20,6 +20,8 @@ from pipeline.errors import ConfigurationError
 __all__ = ["from_environment", "from_file", "variable_name"]
 
 _SANDBOX: Final = "sandbox"
+# What explains a list is asked with the settings the list is made with.
+_TABLES: Final = {"explain": ("prepare", "explain")}
 # The sandbox prints its keys: they must never be the real ones of the caller's environment, nor
 # come from the part of the file that all commands share.
 _SANDBOX_OWN: Final = frozenset({"--tracker-id", "--public-key", "--private-key", "--klaviyo-key"})
@@ -81,7 +83,8 @@ def from_file(
     if command == _SANDBOX:
         shared = {key: value for key, value in shared.items() if _option(key) not in _SANDBOX_OWN}
     values = {_option(key): (key, value) for key, value in shared.items()}
-    values |= {_option(key): (key, value) for key, value in tables.get(command, {}).items()}
+    for name in _TABLES.get(command, (command,)):
+        values |= {_option(key): (key, value) for key, value in tables.get(name, {}).items()}
     for argument in _options(arguments):
         if not argument.tokens and argument.name in values:
             _fill(argument, *values[argument.name], path)

@@ -27,7 +27,7 @@ class CommonOptions:
     log_format: Literal["text", "json"] = "text"
     """Shape of log lines on stderr."""
     state_dir: Path | None = None
-    """Folder with the memory of uploads; keep it from run to run. Default: batchpub in
+    """Folder with the memory of uploads and fetches; keep it from run to run. Default: batchpub in
     $XDG_STATE_HOME or ~/.local/state."""
     config: Path | None = None
     """TOML file with settings: common ones first, then a table per command."""

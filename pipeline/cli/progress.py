@@ -57,6 +57,8 @@ class ProgressLine:
             interval = _PLAIN_INTERVAL_S if self._plain else 0.0  # a new stage shows at once
         else:
             interval = _PLAIN_INTERVAL_S if self._plain else _INTERVAL_S
+        if progress.note is not None:
+            interval = 0.0
         if now - self._drawn_at < interval:
             return
         self._drawn_at = now
@@ -85,6 +87,8 @@ class ProgressLine:
 
 def progress_text(progress: Progress, *, elapsed_s: float, fresh: int) -> str:
     """The text of the line: how far, how fast, how long still, as far as each is known."""
+    if progress.note is not None:
+        return f"{progress.stage}: {progress.note}"
     amount = size if progress.unit == "bytes" else count
     parts = [amount(progress.done)]
     if progress.total:

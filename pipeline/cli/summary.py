@@ -9,6 +9,7 @@ from pipeline.errors import BatchpubError
 from pipeline.limits import MAX_BODY, MAX_LIST
 from pipeline.records import (
     CheckSummary,
+    ExplainSummary,
     ExportSummary,
     FetchSummary,
     HistorySummary,
@@ -36,6 +37,10 @@ def summary_lines(summary: object) -> list[str]:
         from pipeline.cli.check_summary import check_lines
 
         return check_lines(summary)
+    if isinstance(summary, ExplainSummary):
+        from pipeline.cli.explain_summary import explain_lines
+
+        return explain_lines(summary)
     if isinstance(summary, UploadSummary):
         return _upload(summary)
     if isinstance(summary, FetchSummary):
@@ -184,11 +189,18 @@ def _before(done: UploadSummary) -> str:
 
 def _fetch(done: FetchSummary) -> list[str]:
     arrived = done.download
+    if done.outcome == "not_modified":
+        return [
+            f"Not modified, nothing was written: {', '.join(done.export.outputs)}:"
+            f" {count(done.export.users, 'user')}",
+            *_table([], [("from", arrived.url), _updated(done.export)]),
+        ]
     return _export(
         done.export,
         [
             ("from", arrived.url),
             ("received", f"{size(arrived.received)} in {count(arrived.attempts, 'attempt')}"),
+            *([("looks", count(done.polls))] if done.polls > 1 else []),
             ("modified", arrived.last_modified or "-"),
         ],
     )
@@ -253,14 +265,18 @@ def _export(done: ExportSummary, origin: list[_Row], read: list[_Row] | None = N
         *_coverage(done),
         *_parts("blocks", done.blocks),
     ]
-    span = f"{done.updated_at_oldest} to {done.updated_at_newest}"
     facts = [
         *origin,
-        ("updated", span if done.updated_at_oldest else "-"),
+        _updated(done),
         ("size", size(done.bytes)),
         ("time", duration(done.duration_s)),
     ]
     return [f"Wrote {', '.join(done.outputs)}: {count(done.users, 'user')}", *_table(rows, facts)]
+
+
+def _updated(done: ExportSummary) -> _Row:
+    span = f"{done.updated_at_oldest} to {done.updated_at_newest}"
+    return "updated", span if done.updated_at_oldest else "-"
 
 
 def _coverage(done: ExportSummary) -> list[_Row]:

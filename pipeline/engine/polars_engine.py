@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import polars as pl
 import pyarrow as pa
@@ -28,7 +28,7 @@ from pipeline.extract.batch import ExtractBatch, Reject
 from pipeline.extract.places import Place
 from pipeline.records import SourceFingerprint
 
-__all__ = ["Counts", "PolarsEngine", "Reject"]
+__all__ = ["Counts", "PolarsEngine", "Reject", "Watch"]
 
 _TIME: Final = pl.Datetime("us", "UTC")
 _CANDIDATE: Final = REASONS.index("candidate")
@@ -37,6 +37,22 @@ _PART_FACTOR: Final = 8
 _HELD_MOST: Final = 256 * 1024 * 1024  # more in memory gains nothing: the disk is a file cache
 
 OnRejects = Callable[[Place, Sequence[Reject]], None]
+
+
+class Watch(Protocol):
+    """Someone who looks on while a selection is made; `id` is an id after the id rules.
+
+    The row of index `n` in a frame is that of index `n` in its batch.
+    """
+
+    def on_suppression(self, batch: ExtractBatch, rows: pl.DataFrame) -> None:
+        """Rows of a suppression list: ``id``."""
+
+    def on_batch(self, batch: ExtractBatch, rows: pl.DataFrame | None) -> None:
+        """Rows of an extract: ``id``, ``time``, ``reason``; None where all are refused."""
+
+    def on_users(self, found: pl.DataFrame, kept: pl.DataFrame) -> None:
+        """The users of a part with a candidate, and those not suppressed: ``id``, ``time``."""
 
 
 @dataclass(slots=True)
@@ -73,6 +89,7 @@ class PolarsEngine:
         id_rules: Changes to ids that the user asked for, in order.
         keep_values: Whether rejects carry the refused id.
         share_taken: How much of the extracts has been taken by now, 0 to 1.
+        watch: Sees what happens to each row and user.
     """
 
     def __init__(
@@ -86,8 +103,10 @@ class PolarsEngine:
         id_rules: Sequence[str] = (),
         keep_values: bool = False,
         share_taken: Callable[[], float] = lambda: 1.0,
+        watch: Watch | None = None,
     ) -> None:
         self.counts = Counts()
+        self._watch = watch
         self._rules, self._on_rejects, self._keep_values = rules, on_rejects, keep_values
         self._id_rules = IdRules(id_rules)
         self._columns = ["id", "time", *self._id_rules.traces]
@@ -116,6 +135,8 @@ class PolarsEngine:
             unusable.update(reject.reason for reject in batch.rejects)
             frame = pl.DataFrame({"id": _series(batch.ids, pl.String)})
             frame, _ = self._id_rules.apply(frame, RowShape(), count=False)
+            if self._watch is not None:
+                self._watch.on_suppression(batch, frame)
             frame = frame.select("id").drop_nulls().unique()
             ids += frame.filter(pl.col("id").str.contains(r"[^\s\u{200b}\u{2060}\u{feff}]")).height
             self._suppressed.add(frame)
@@ -127,12 +148,12 @@ class PolarsEngine:
         rows = len(batch.ids)
         counts.rows += rows + len(batch.rejects)
         counts.places[batch.place] = counts.places.get(batch.place, 0) + rows + len(batch.rejects)
-        if not rows:
+        frame = self._classified(batch) if rows else None
+        if self._watch is not None:
+            self._watch.on_batch(batch, frame)
+        if frame is None:
             self._refuse(batch.place, batch.rejects)
             return
-        frame = _frame(batch)
-        frame, shape = self._id_rules.apply(frame, _shape(batch.ids, frame["time"]))
-        frame = classify(frame, self._rules, shape)
         wanted = frame.filter(pl.col("reason") == _CANDIDATE).select(self._columns)
         counts.candidates += wanted.height
         self._candidates.add(wanted)
@@ -140,6 +161,12 @@ class PolarsEngine:
         if wanted.height < rows:
             refused += self._unwanted(batch, frame)
         self._refuse(batch.place, refused)
+
+    def _classified(self, batch: ExtractBatch) -> pl.DataFrame:
+        frame = _frame(batch)
+        frame, shape = self._id_rules.apply(frame, _shape(batch.ids, frame["time"]))
+        classified: pl.DataFrame = classify(frame, self._rules, shape)
+        return classified
 
     def _unwanted(self, batch: ExtractBatch, frame: pl.DataFrame) -> list[Reject]:
         """Count dropped rows, and give back those that are refused."""
@@ -181,11 +208,16 @@ class PolarsEngine:
             del part
             self._id_rules.count_merged(users)
             self.counts.users += users.height
+            users = users.select("id", pl.col("time").cast(pl.Int64))
+            kept = users
             if suppressed is not None and suppressed.height:
                 kept = users.join(suppressed.unique(), on="id", how="anti")
                 self.counts.suppressed_users += users.height - kept.height
-                users = kept
-            found.add(users.select("id", pl.col("time").cast(pl.Int64)))
+            if self._watch is not None:
+                self._watch.on_users(users, kept)
+            users = kept
+            del kept
+            found.add(users)
         self.counts.changed_ids = dict(self._id_rules.changed)
         self.counts.merged_ids = dict(self._id_rules.merged)
         return found

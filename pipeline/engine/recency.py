@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-__all__ = ["RecencyOrder"]
+__all__ = ["RecencyOrder", "is_ahead"]
 
 _SLACK: Final = 1.25  # let users go when they exceed the limit by this much
 _RANGE_ROWS: Final = 500_000
@@ -101,6 +101,13 @@ def _sorted_ranges(users: pl.DataFrame) -> Iterator[pl.DataFrame]:
         if upper is not None:
             users = users.filter((pl.col("time") < upper) | pl.col("time").is_null())
     yield _sort(users)
+
+
+def is_ahead(time: int | None, user_id: str) -> pl.Expr:
+    """Whether a user (columns id, time) comes before the one of that time and id."""
+    same = pl.col("time").is_null() if time is None else pl.col("time") == time
+    later = pl.col("time").is_not_null() if time is None else pl.col("time") > time
+    return later | (same & (pl.col("id") < user_id))
 
 
 def _sort(users: pl.DataFrame) -> pl.DataFrame:

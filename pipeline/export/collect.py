@@ -25,6 +25,7 @@ from pipeline.guards import (
     refuse_few_users,
     refuse_low_coverage,
     refuse_missing_default,
+    refuse_old_export,
     refuse_stale_export,
 )
 from pipeline.publish import PendingFile, publish
@@ -35,9 +36,15 @@ from pipeline.records import (
     UserRecommendations,
     ignore_progress,
 )
-from pipeline.settings import ExportSettings, parse_duration, parse_percent
+from pipeline.settings import (
+    ExportSettings,
+    parse_duration,
+    parse_moment,
+    parse_percent,
+    parse_zone,
+)
 
-__all__ = ["Collection", "collect_file"]
+__all__ = ["Collection", "collect_file", "refuse_by_age"]
 
 _REPORT_BYTES: Final = 1024 * 1024
 
@@ -81,7 +88,7 @@ class Collection:
         self._format: ExportFormat = "xml"
         self._reader: ExportReader | ParallelXmlReader | None = None
         self._folder = Path(os.path.realpath(self._outputs[0])).parent
-        self._tally = Tally(self._folder)
+        self._tally = Tally(self._folder, zone=parse_zone(settings.timezone))
         self._started = time.monotonic()
         self.bytes = 0
 
@@ -200,17 +207,17 @@ class Collection:
 
     def _check_guards(self, coverage: Coverage | None) -> None:
         settings, tally, source = self._settings, self._tally, self._source
-        max_age_s = None
-        if settings.max_age is not None:
-            max_age_s = parse_duration(settings.max_age, option="--max-age")
-        now = self._now or datetime.now(UTC)
-        age_s = None if tally.newest is None else (now - tally.newest[0]).total_seconds()
         verdicts: list[GuardError | None] = [
             refuse_few_users(users=tally.users, min_users=settings.min_users, source=source),
             refuse_missing_default(
                 has_default=tally.has_default, required=settings.require_default, source=source
             ),
-            refuse_stale_export(age_s=age_s, max_age_s=max_age_s, source=source),
+            refuse_by_age(
+                None if tally.newest is None else tally.newest[0],
+                settings,
+                now=self._now or datetime.now(UTC),
+                source=source,
+            ),
         ]
         if coverage is not None and settings.min_coverage is not None:
             verdicts.append(
@@ -253,6 +260,22 @@ class Collection:
             unexpected_users=None if coverage is None else coverage.unexpected,
             coverage_percent=None if coverage is None else coverage.percent,
         )
+
+
+def refuse_by_age(
+    newest: datetime | None, settings: ExportSettings, *, now: datetime, source: object
+) -> GuardError | None:
+    """Whether an export is too old; `newest` is its newest updated_at, None where it has none."""
+    max_age_s = newer_than = None
+    if settings.max_age is not None:
+        max_age_s = parse_duration(settings.max_age, option="--max-age")
+    if settings.newer_than is not None:
+        zone = parse_zone(settings.timezone)
+        newer_than = parse_moment(settings.newer_than, zone=zone, option="--newer-than")
+    age_s = None if newest is None else (now - newest).total_seconds()
+    return refuse_stale_export(
+        age_s=age_s, max_age_s=max_age_s, source=source
+    ) or refuse_old_export(newest=newest, newer_than=newer_than, source=source)
 
 
 def collect_file(

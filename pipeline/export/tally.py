@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from pipeline.export.id_store import IdStore
 from pipeline.export.rows import recommendation_id
 from pipeline.records import RESERVED_ID, UserRecommendations
 
-__all__ = ["MAX_PRODUCTS", "Counts", "Tally"]
+__all__ = ["MAX_PRODUCTS", "Counts", "Tally", "read_moment"]
 
 # Ids of products in memory: 100,000 of 20 bytes are about 13 MB.
 MAX_PRODUCTS: Final = 100_000
@@ -47,6 +47,7 @@ class Counts:
         self._known_products = set() if known_products is None else known_products
         self._products: set[str | int] = set()
         self._last_updated_at: str | None = None
+        self._zone: tzinfo = UTC
 
     @property
     def distinct_products(self) -> int:
@@ -121,11 +122,8 @@ class Counts:
 
     def _note_time(self, text: str) -> None:
         self._last_updated_at = text
-        try:
-            moment = datetime.fromisoformat(text.strip())
-            # The vendor's times have no zone; one near the calendar's ends has no UTC.
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        except (ValueError, OverflowError):
+        moment = read_moment(text, self._zone)
+        if moment is None:
             return
         if self.oldest is None or moment < self.oldest[0]:
             self.oldest = moment, text
@@ -134,10 +132,11 @@ class Counts:
 
 
 class Tally(Counts):
-    """Counts, and every id: in `folder`, when there are many."""
+    """Counts, and every id: in `folder`, when there are many; `zone` is that of naive times."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, zone: tzinfo = UTC) -> None:
         super().__init__()
+        self._zone = zone
         self.ids = IdStore(folder)
 
     def add(self, users: Sequence[UserRecommendations]) -> None:
@@ -149,6 +148,16 @@ class Tally(Counts):
         """Add what the `as_dict` of others says, and its ``ids``."""
         super().merge(other)
         self.ids.extend(other["ids"])
+
+
+def read_moment(text: str, zone: tzinfo) -> datetime | None:
+    """UTC time of an updated_at, in `zone` unless it has an offset; None when it is no time."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        # One near the calendar's ends has no UTC.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _all_good(urls: Sequence[Any]) -> bool:

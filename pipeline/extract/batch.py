@@ -25,11 +25,16 @@ NESTED_VALUE: Final = "a nested value where text is wanted"
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One refused row, by its number in the file; the value only for those who ask for it."""
+    """One refused row, by its number in the file; the texts only for those who ask for them.
+
+    value: what was refused: an id, a time, or the whole row
+    user_id: the row's id, where something else of it was refused
+    """
 
     row: int
     reason: str
     value: str | None = None
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +44,7 @@ class Wanted:
     id_column: None lets the reader pick one
     active: whether times are needed, welcome for the order of the list, or not wanted
     when: a column and its values that make a row active (``--active-when``)
-    keep_values: whether rejects carry the refused value
+    keep_values: whether rejects carry the refused value and the row's id
     pick: (columns found, source) -> the columns wanted, the id first and all others as text; it
         stands in for ``id_column`` and ``active``
     """

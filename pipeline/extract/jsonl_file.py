@@ -200,8 +200,7 @@ class _Reader:
     def _value(self, value: object) -> str | None:
         if not self._wanted.keep_values:
             return None
-        text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-        return text[:200]
+        return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def _read_line(line: bytes, names: Collection[str]) -> tuple[str | None, dict[str, Any]]:

@@ -6,12 +6,15 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from pipeline.extract.batch import Reject
 from pipeline.extract.places import Place
 from pipeline.publish import PendingFile, publish
 
 __all__ = ["RejectFile"]
+
+_SHOWN: Final = 200  # characters of a refused value
 
 
 class RejectFile:
@@ -25,7 +28,12 @@ class RejectFile:
     def write(self, place: Place, rejects: Sequence[Reject]) -> None:
         """Append the rows of one batch, in file order."""
         self._append(
-            [str(place), one.row, one.reason, *([one.value or ""] if self._values else [])]
+            [
+                str(place),
+                one.row,
+                one.reason,
+                *([(one.value or "")[:_SHOWN]] if self._values else []),
+            ]
             for one in sorted(rejects, key=lambda one: one.row)
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,8 +14,6 @@ from pipeline.extract.columns import Picked
 from pipeline.extract.ids import any_text, id_text
 from pipeline.extract.places import Place
 from pipeline.extract.times import TimeReader
-
-_SHOWN = 200  # characters of a refused value, for those who ask for it
 
 
 def good_rows(
@@ -49,9 +48,13 @@ def good_rows(
         if mask is None:
             continue
         bad = mask if keep is None else pc.and_(mask, keep)  # refused once, for the first reason
-        values = columns[number].filter(bad).to_pylist() if wanted.keep_values else None
-        for index, row in enumerate(_numbers(first_row, rows, len(ids)).filter(bad).to_pylist()):
-            refused.append(Reject(row, why, None if values is None else _shown(values[index])))
+        numbers = _numbers(first_row, rows, len(ids)).filter(bad).to_pylist()
+        if wanted.keep_values:
+            values = map(_shown, columns[number].filter(bad).to_pylist())
+            owners = ids.filter(bad).to_pylist()  # of a bad id there is none
+            refused += map(Reject, numbers, repeat(why), values, owners)
+        else:
+            refused += map(Reject, numbers, repeat(why))
         good = pc.invert(bad)
         keep = good if keep is None else pc.and_(keep, good)
     if keep is not None:
@@ -101,5 +104,4 @@ def _flags(column: pa.Array, values: frozenset[str], *, source: object) -> pa.Ar
 
 
 def _shown(value: object) -> str:
-    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-    return text[:_SHOWN]
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

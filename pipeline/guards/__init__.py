@@ -10,6 +10,7 @@ from pipeline.guards.exports import (
     refuse_few_users,
     refuse_low_coverage,
     refuse_missing_default,
+    refuse_old_export,
     refuse_stale_export,
 )
 from pipeline.guards.lists import (
@@ -48,6 +49,7 @@ __all__ = [
     "refuse_low_coverage",
     "refuse_low_match",
     "refuse_missing_default",
+    "refuse_old_export",
     "refuse_overflow",
     "refuse_oversize_list",
     "refuse_problem_lines",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from pipeline.errors import GuardError
 
 __all__ = [
     "refuse_few_users",
     "refuse_low_coverage",
     "refuse_missing_default",
+    "refuse_old_export",
     "refuse_stale_export",
 ]
 
@@ -59,6 +62,27 @@ def refuse_stale_export(
     )
 
 
+def refuse_old_export(
+    *, newest: datetime | None, newer_than: datetime | None, source: object
+) -> GuardError | None:
+    """`newest` is the newest readable updated_at; None where there is none."""
+    if newer_than is None or (newest is not None and newest > newer_than):
+        return None
+    if newest is None:
+        return GuardError(
+            "the export says nowhere when it was made",
+            source=source,
+            remedy="leave out --newer-than, or ask the vendor for updated_at",
+        )
+    return GuardError(
+        "the export is an old one",
+        source=source,
+        limit=f"newer than {_utc(newer_than)}",
+        actual=_utc(newest),
+        remedy="wait for the next export",
+    )
+
+
 def refuse_low_coverage(
     *, covered: int, uploaded: int, min_percent: float | None, source: object
 ) -> GuardError | None:
@@ -72,3 +96,7 @@ def refuse_low_coverage(
         actual=f"{100 * covered / uploaded:.2f}%, {covered:,} users",
         remedy="wait until the vendor has finished, check the list, or lower --min-coverage",
     )
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

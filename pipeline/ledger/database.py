@@ -51,6 +51,17 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX runs_of_tracker ON runs (tracker_id, target, outcome);
     """,
     "ALTER TABLE runs ADD COLUMN transfer_s REAL",
+    """
+    CREATE TABLE fetches (
+        outputs TEXT PRIMARY KEY,
+        address TEXT NOT NULL,
+        wanted TEXT NOT NULL,
+        condition TEXT NOT NULL,
+        files TEXT NOT NULL,
+        export TEXT NOT NULL,
+        fetched_at TEXT NOT NULL
+    );
+    """,
 )
 """Step n leads from version n to n + 1; a step that was released is never changed."""
 

@@ -83,7 +83,7 @@ class Ledger:
         with machine_errors(folder, "make the state directory"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._artifacts = Artifacts(folder / "artifacts")
-        self._connection = open_database(self.path, create=True)
+        self.connection = open_database(self.path, create=True)
 
     @contextmanager
     def hold(self, tracker_id: str, target: str) -> Iterator[HeldTracker]:
@@ -93,16 +93,27 @@ class Ledger:
             TryLaterError: another process holds it.
         """
         key = hashlib.sha256(f"{target}\n{tracker_id}".encode()).hexdigest()[:16]
+        busy = TryLaterError(
+            "another upload to this tracker is under way",
+            source=f"tracker {tracker_id}",
+            remedy="wait until it has ended",
+        )
+        with self.locked(key, busy=busy):
+            yield HeldTracker(self, tracker_id, target, key)
+
+    @contextmanager
+    def locked(self, key: str, *, busy: TryLaterError) -> Iterator[None]:
+        """Hold the lock of that name; raises `busy` when another process does."""
         locks = self.folder / "locks"
-        with machine_errors(locks, "lock the tracker"):
+        with machine_errors(locks, "use the lock"):
             locks.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(
                 locks / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
         try:
-            with machine_errors(locks, "lock the tracker"):
-                _lock(descriptor, tracker_id)
-            yield HeldTracker(self, tracker_id, target, key)
+            with machine_errors(locks, "use the lock"):
+                _lock(descriptor, busy)
+            yield
         finally:
             os.close(descriptor)
 
@@ -114,14 +125,20 @@ class Ledger:
             {"tracker_id": tracker_id, "limit": limit},
         )
 
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction, on disk when the block ends."""
+        with database_errors(self.path), transaction(self.connection):
+            yield self.connection
+
     def _read(self, query: str, values: Mapping[str, object]) -> tuple[UploadRun, ...]:
         with database_errors(self.path):
-            return tuple(_run(row) for row in self._connection.execute(query, values))
+            return tuple(_run(row) for row in self.connection.execute(query, values))
 
     def close(self) -> None:
         """Let go of the file."""
         with database_errors(self.path):
-            self._connection.close()
+            self.connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -145,7 +162,7 @@ class HeldTracker:
     def __init__(self, ledger: Ledger, tracker_id: str, target: str, key: str) -> None:
         self._ledger, self._key = ledger, key
         self._of = {"tracker_id": tracker_id, "target": target}
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             for now, then in (("preparing", "failed"), ("sending", "uncertain")):
                 connection.execute(
                     "UPDATE runs SET outcome = :then, error = 'the process ended without a word'"
@@ -165,7 +182,7 @@ class HeldTracker:
         """Write a new run down, on disk when this returns; gives its number."""
         row = self._of | _plain(values)
         names = ", ".join(row)
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             cursor = connection.execute(
                 f"INSERT INTO runs ({names}) VALUES ({', '.join(f':{name}' for name in row)})",  # noqa: S608
                 row,
@@ -178,7 +195,7 @@ class HeldTracker:
         """Change what is known of a run, on disk when this returns."""
         row = _plain(values)
         changes = ", ".join(f"{name} = :{name}" for name in row)
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             connection.execute(
                 f"UPDATE runs SET {changes} WHERE run = :run",  # noqa: S608
                 {**row, "run": run},
@@ -195,17 +212,11 @@ class HeldTracker:
     def prune(self) -> None:
         """Remove kept lists that are none of the last five of any tracker."""
         # Under the right to write: no other run can begin, and thus keep a list, meanwhile.
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             needed: set[str] = set()
             for row in connection.execute("SELECT DISTINCT tracker_id, target FROM runs"):
                 needed |= _needed(connection, *row)
             self._ledger._artifacts.remove_others(needed)  # noqa: SLF001
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        connection = self._ledger._connection  # noqa: SLF001
-        with database_errors(self._ledger.path), transaction(connection):
-            yield connection
 
 
 def _needed(connection: sqlite3.Connection, tracker_id: str, target: str) -> set[str]:
@@ -219,15 +230,11 @@ def _needed(connection: sqlite3.Connection, tracker_id: str, target: str) -> set
     return {*newest, *([] if last is None else [last])}
 
 
-def _lock(descriptor: int, tracker_id: str) -> None:
+def _lock(descriptor: int, busy: TryLaterError) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise TryLaterError(
-            "another upload to this tracker is under way",
-            source=f"tracker {tracker_id}",
-            remedy="wait until it has ended",
-        ) from error
+        raise busy from error
 
 
 def _plain(values: dict[str, object]) -> dict[str, Any]:

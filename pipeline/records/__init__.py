@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.records.check import CheckSummary, Finding, IdShapes, KnownMatch, ListComparison
+from pipeline.records.explain import ExplainReason, ExplainSummary, SeenRow
 from pipeline.records.export import (
     RESERVED_ID,
     Block,
@@ -22,6 +23,8 @@ __all__ = [
     "Block",
     "CheckSummary",
     "DownloadSummary",
+    "ExplainReason",
+    "ExplainSummary",
     "ExportSummary",
     "FetchSummary",
     "Finding",
@@ -36,6 +39,7 @@ __all__ = [
     "Progress",
     "Receipt",
     "SandboxReady",
+    "SeenRow",
     "SourceFingerprint",
     "UploadPlan",
     "UploadRun",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from dataclasses import dataclass, field
+from typing import Any, Literal, NotRequired, TypedDict
 
 RESERVED_ID = "default"
 """The id under which the vendor publishes the generic set (api.md §1.6)."""
@@ -58,7 +58,11 @@ class ExportSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadSummary:
-    """What came over the network; ``received`` counts bytes on the wire, ``bytes`` decoded ones."""
+    """What came over the network; ``received`` counts bytes on the wire, ``bytes`` decoded ones.
+
+    ``status`` is 304 when there is no other version than the one asked about, also where the server
+    does not know the question and begins to send that version.
+    """
 
     url: str
     status: int
@@ -68,11 +72,20 @@ class DownloadSummary:
     etag: str | None
     last_modified: str | None
     duration_s: float
+    condition: dict[str, str] = field(default_factory=dict)
+    """Request headers that ask for a later version; empty where the server cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchSummary:
-    """What `fetch` did: the transfer, and what the export held."""
+    """What `fetch` did: the transfer, and what the export held.
+
+    ``not_modified``: nothing was written, because the outputs are this version of the export
+    already; ``export`` tells what it held when it was read.
+    """
 
     download: DownloadSummary
     export: ExportSummary
+    outcome: Literal["fetched", "not_modified"] = "fetched"
+    polls: int = 1
+    """Times the export was asked for; more than 1 after --wait."""

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a stage is; ``total`` is None where it cannot be known."""
+    """How far a stage is; ``total`` is None where it cannot be known.
+
+    ``note`` is for a stage that has no measure, and says how it stands in words.
+    """
 
     stage: str
     done: int
@@ -16,6 +19,7 @@ class Progress:
     unit: str = "bytes"
     rows: int | None = None
     users: int | None = None
+    note: str | None = None
 
 
 OnProgress = Callable[[Progress], None]

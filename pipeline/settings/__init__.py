@@ -9,8 +9,15 @@ from pipeline.settings.calls import CallSettings
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
 from pipeline.settings.klaviyo import KlaviyoPullSettings, KlaviyoPushSettings
-from pipeline.settings.prepare import PrepareSettings
-from pipeline.settings.quantities import parse_duration, parse_percent, parse_share, parse_size
+from pipeline.settings.prepare import PrepareSettings, SelectionSettings
+from pipeline.settings.quantities import (
+    parse_duration,
+    parse_moment,
+    parse_percent,
+    parse_share,
+    parse_size,
+    parse_zone,
+)
 from pipeline.settings.sandbox import SandboxSettings
 from pipeline.settings.secret import Secret
 from pipeline.settings.upload import HistorySettings, UploadSettings
@@ -26,9 +33,12 @@ __all__ = [
     "PrepareSettings",
     "SandboxSettings",
     "Secret",
+    "SelectionSettings",
     "UploadSettings",
     "parse_duration",
+    "parse_moment",
     "parse_percent",
     "parse_share",
     "parse_size",
+    "parse_zone",
 ]

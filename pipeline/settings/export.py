@@ -7,7 +7,13 @@ from pathlib import Path
 
 from pipeline.errors import ConfigurationError
 from pipeline.limits import EXPORT_MAX_WORKERS
-from pipeline.settings.quantities import parse_duration, parse_percent, parse_size
+from pipeline.settings.quantities import (
+    parse_duration,
+    parse_moment,
+    parse_percent,
+    parse_size,
+    parse_zone,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +25,11 @@ class ExportSettings:
     require_default: bool = False
     """Refuse an export without the generic set, the user `default`."""
     max_age: str | float | None = None
-    """Refuse an export whose newest updated_at is older: 24h, 7d. Times without an offset are
-    UTC."""
+    """Refuse an export whose newest updated_at is older: 24h, 7d."""
+    newer_than: str | None = None
+    """Refuse an export whose newest updated_at is not after this date (00:00) or time."""
+    timezone: str = "UTC"
+    """Zone of times without an offset: those of updated_at and of --newer-than."""
     uploaded: Path | None = None
     """The list that was uploaded; its users are looked for in the export."""
     min_coverage: str | float | None = None
@@ -46,6 +55,9 @@ class ExportSettings:
             )
         if self.max_age is not None:
             parse_duration(self.max_age, option="--max-age")
+        zone = parse_zone(self.timezone)
+        if self.newer_than is not None:
+            parse_moment(self.newer_than, zone=zone, option="--newer-than")
         if self.min_coverage is not None:
             parse_percent(self.min_coverage, option="--min-coverage")
         for option, value in (
@@ -60,10 +72,18 @@ class ExportSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class FetchSettings:
-    """How an export is downloaded."""
+    """How an export is downloaded, and how long one is waited for."""
 
-    deadline: str | float = 6 * 3600.0
-    """Time for the whole download."""
+    wait: str | float | None = None
+    """Ask again and again for this long, until there is an export that no check refuses: 2h."""
+    interval: str | float = "5min"
+    """Time between two looks of --wait."""
+    export_user: str | None = None
+    """User name for the export's address; BATCHPUB_EXPORT_SECRET is the password."""
+    export_header: str | None = None
+    """Request header that carries BATCHPUB_EXPORT_SECRET as it is: X-Api-Key."""
+    deadline: str | float = "6h"
+    """Time for one download, every attempt included."""
     stall_timeout: str | float = 60.0
     """Give up an attempt when no byte came for this long."""
     max_attempts: int = 6
@@ -78,6 +98,9 @@ class FetchSettings:
     """Size limit of the export once decompressed."""
 
     def __post_init__(self) -> None:
+        if self.wait is not None:
+            parse_duration(self.wait, option="--wait")
+        parse_duration(self.interval, option="--interval")
         parse_duration(self.deadline, option="--deadline")
         parse_duration(self.stall_timeout, option="--stall-timeout")
         parse_duration(self.retry_wait, option="--retry-wait")
@@ -86,4 +109,10 @@ class FetchSettings:
         if self.max_attempts < 1:
             raise ConfigurationError(
                 "must be at least 1", source="--max-attempts", actual=self.max_attempts
+            )
+        if self.export_user is not None and self.export_header is not None:
+            raise ConfigurationError(
+                "a user name and a header are two ways to prove who asks",
+                source="--export-header",
+                remedy="leave out one of --export-user and --export-header",
             )

@@ -1,4 +1,4 @@
-"""What can be set about `prepare`."""
+"""What can be set about `prepare`, and about `explain`, which asks the same question."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pipeline.settings.tracker import check_tracker_id
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareSettings:
-    """Which rows of the extracts become the user list."""
+class SelectionSettings:
+    """Who is on the list: all that decides it, for `prepare` and `explain` alike."""
 
     tracker_id: str | None = None
     """Tracker (shop) the list is for, kept in its receipt: upload refuses it for another."""
@@ -59,10 +59,6 @@ class PrepareSettings:
     """Word that is no id; repeatable, replaces the default: NULL, nan, undefined and the like."""
     id_rules: tuple[str, ...] = ()
     """Change ids, and count it: trim, lower; repeatable, or with commas."""
-    rejects: Path | None = None
-    """Write the rows that cannot be used here: source, row, reason."""
-    reject_values: bool = False
-    """Write the refused values there, too."""
     max_rejects: str = "1%"
     """Refuse the extracts when more rows than this cannot be used: a number or a share."""
     expect_rows: int | None = None
@@ -78,7 +74,8 @@ class PrepareSettings:
     memory: int | str | None = None
     """Memory for the work; beyond it disk is used. Default: a quarter of this machine's."""
     temp_dir: Path | None = None
-    """Folder for work on disk. Default: the folder of the list."""
+    """Folder for work on disk. Default: the folder of the list; without a list the system's
+    temporary folder."""
 
     def __post_init__(self) -> None:
         for name in ("suppress", "columns", "null_words", "id_rules"):
@@ -130,3 +127,13 @@ class PrepareSettings:
             raise ConfigurationError(
                 "must be at least 1", source="--min-users", actual=self.min_users
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareSettings(SelectionSettings):
+    """Which rows of the extracts become the user list, and what is written beside it."""
+
+    rejects: Path | None = None
+    """Write the rows that cannot be used here: source, row, reason."""
+    reject_values: bool = False
+    """Write the refused values there, too."""

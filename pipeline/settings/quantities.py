@@ -1,9 +1,11 @@
-"""Sizes, durations and shares as people write them."""
+"""Sizes, durations, shares and moments as people write them."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime, time
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from pipeline.errors import ConfigurationError
 
@@ -90,3 +92,32 @@ def parse_share(text: str | int, *, option: str) -> tuple[float, bool]:
             f"not a number or a share: {text!r}", source=option, remedy="write 500 or 1%"
         )
     return (value / 100, True) if is_share else (value, False)
+
+
+def parse_zone(name: str, *, option: str = "--timezone") -> ZoneInfo:
+    """The time zone of that IANA name."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"unknown time zone: {name!r}", source=option, remedy="write Europe/Prague"
+        ) from error
+
+
+def parse_moment(text: str, *, zone: ZoneInfo, option: str) -> datetime:
+    """UTC time from a date (00:00 in `zone`), or a time, in `zone` unless it has an offset."""
+    try:
+        if len(text) == len("2026-11-23"):
+            moment = datetime.combine(date.fromisoformat(text), time(), zone)
+        else:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        if not 1970 <= moment.year <= 9000:
+            raise ValueError("year")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ConfigurationError(
+            f"not a date or time: {text!r}",
+            source=option,
+            remedy="write 2026-11-23 or 2026-11-23T06:00:00+01:00",
+        ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import ssl
 import time
@@ -15,6 +14,7 @@ import aiohttp
 from yarl import URL
 
 from pipeline.errors import BatchpubError, ConfigurationError, RemoteError, TryLaterError
+from pipeline.limits import EXPORT_PIECE
 from pipeline.loop import run
 from pipeline.records import DownloadSummary, OnProgress, Progress, ignore_progress
 from pipeline.settings import FetchSettings, Secret, parse_duration, parse_size
@@ -22,25 +22,25 @@ from pipeline.transfer.answers import first_values, read_text
 from pipeline.transfer.decode import ACCEPTED
 from pipeline.transfer.failures import FOREIGN, NOT_CONNECTED, failure_of
 from pipeline.transfer.feeder import Feeder, FeedStoppedError
+from pipeline.transfer.local_file import file_path, is_file_url, read_local
 from pipeline.transfer.session import open_session, proxy_for, tls_context
-from pipeline.wire.address import check_url, join_url, same_origin, shown_url
-from pipeline.wire.answer import Answer, Failure, Phase, final_error, judge_answer
+from pipeline.wire.address import check_url, shown_url
+from pipeline.wire.answer import Answer, Failure, Phase, final_error
+from pipeline.wire.export_answer import (
+    REDIRECTS,
+    check_framing,
+    judge_refusal,
+    redirect_target,
+)
 from pipeline.wire.representation import Representation
 from pipeline.wire.retry import RetryPolicy, Stop, next_step
 
-__all__ = ["download"]
+__all__ = ["download", "shown_source"]
 
 _log = logging.getLogger(__name__)
 _MAX_REDIRECTS: Final = 5
 # The last look at the version is a courtesy: it may not cost more than this.
 _VERSION_S: Final = 10.0
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# These belong to the transfer itself.
-_RESERVED: Final = frozenset(
-    {"host", "range", "if-range", "accept-encoding", "content-length", "transfer-encoding",
-     "connection", "expect"}
-)  # fmt: skip
 
 
 def download(
@@ -49,17 +49,23 @@ def download(
     settings: FetchSettings,
     *,
     credentials: Mapping[str, Secret] | None = None,
+    condition: Mapping[str, str] | None = None,
+    awaited_until: float | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> DownloadSummary:
     """Fetch `url` and feed its decoded bytes; on return every byte was fed.
 
     Args:
-        url: Address of the export.
+        url: Address of the export, https or file.
         feed: Takes the next bytes; called in one thread of its own, in order, and never for two
             versions of the export. What it raises ends the download and comes out unchanged.
         settings: Deadlines and limits.
         credentials: Request headers by name, such as ``Authorization``; sent to the address's own
             scheme, host and port only.
+        condition: The `condition` of an earlier summary: when there is no other version, nothing
+            is fed and the status is 304.
+        awaited_until: Time by `time.monotonic` until which the export may begin to come; with it
+            an export that is not there yet is a TryLaterError.
         on_progress: Told after each block; called in the event loop, so it must not linger.
 
     Raises:
@@ -68,8 +74,26 @@ def download(
         RemoteError: the server refused, or redirects elsewhere.
         TryLaterError: no whole export within the attempts and the deadline, or it changed.
     """
+    condition = condition or {}
+    if is_file_url(url):
+        return read_local(
+            url,
+            feed,
+            settings,
+            condition=condition,
+            is_awaited=awaited_until is not None,
+            on_progress=on_progress,
+        )
     check_url(url, option="URL")
-    arriving = _Download(url, feed, settings, _checked(credentials or {}), on_progress)
+    arriving = _Download(
+        url,
+        feed,
+        settings,
+        headers={name: secret.reveal() for name, secret in (credentials or {}).items()},
+        condition=condition,
+        awaited_until=awaited_until,
+        on_progress=on_progress,
+    )
     try:
         return run(arriving.run())
     except FeedStoppedError:
@@ -79,6 +103,25 @@ def download(
     if stopped is None:
         raise AssertionError("a feed stopped without an error")
     raise stopped
+
+
+def shown_source(url: str) -> str:
+    """What errors and summaries call the export at `url`.
+
+    Raises:
+        ConfigurationError: not an address that can be fetched.
+    """
+    if is_file_url(url):
+        return file_path(url).as_uri()
+    if "://" not in url:
+        raise ConfigurationError(
+            "not an address",
+            source="URL",
+            remedy="write https://host/path or file:///folder/export.xml; a file by its name is"
+            " read by batchpub parse",
+        )
+    check_url(url, option="URL")
+    return shown_url(url)
 
 
 class _StartOverError(Exception):
@@ -93,12 +136,18 @@ class _Download:
         url: str,
         feed: Callable[[bytes], None],
         settings: FetchSettings,
+        *,
         headers: dict[str, str],
+        condition: Mapping[str, str],
+        awaited_until: float | None,
         on_progress: OnProgress,
     ) -> None:
         self._url = url
+        self._final_url = url  # behind redirects
         self._shown = shown_url(url)
         self._headers = headers
+        self._condition = condition
+        self._awaited_until = awaited_until
         self._on_progress = on_progress
         self._deadline_s = parse_duration(settings.deadline, option="--deadline")
         self._stall_s = parse_duration(settings.stall_timeout, option="--stall-timeout")
@@ -115,24 +164,21 @@ class _Download:
         self._offset = 0  # bytes of this version received
         self._received = 0  # bytes received in all
         self._furthest = 0
+        self._has_begun = False
+        self._began_at = time.monotonic()
+        self._limit: asyncio.Timeout | None = None
 
     async def run(self) -> DownloadSummary:
         """Try until the export is whole."""
-        began_at = time.monotonic()
         try:
-            async with asyncio.timeout(self._deadline_s) as limit:
-                status, attempts = await self._attempts(began_at + self._deadline_s)
+            # The loop's clock is time.monotonic.
+            async with asyncio.timeout_at(self._give_up_at()) as self._limit:
+                status, attempts = await self._attempts()
                 await self._check_version()
         except TimeoutError as error:
-            if not limit.expired():
+            if self._limit is None or not self._limit.expired():
                 raise
-            raise TryLaterError(
-                "the deadline passed before the export was whole",
-                source=self._shown,
-                position=f"byte {self._offset:,}",
-                limit=f"{self._deadline_s:g} s",
-                remedy="raise --deadline, or try again later; nothing was changed",
-            ) from error
+            raise self._too_late() from error
         version = self._version
         return DownloadSummary(
             url=self._shown,
@@ -142,10 +188,29 @@ class _Download:
             attempts=attempts,
             etag=version.etag if version else None,
             last_modified=version.last_modified if version else None,
-            duration_s=time.monotonic() - began_at,
+            duration_s=time.monotonic() - self._began_at,
+            condition=dict(version.condition if version else self._condition),
         )
 
-    async def _attempts(self, deadline_at: float) -> tuple[int, int]:
+    def _give_up_at(self) -> float:
+        """Once an export has begun to come, only the deadline of the download counts."""
+        deadline_at = self._began_at + self._deadline_s
+        if self._awaited_until is None or self._has_begun:
+            return deadline_at
+        return min(deadline_at, self._awaited_until)
+
+    def _too_late(self) -> TryLaterError:
+        if self._give_up_at() < self._began_at + self._deadline_s:
+            return TryLaterError("no answer came in time", source=self._shown)
+        return TryLaterError(
+            "the deadline passed before the export was whole",
+            source=self._shown,
+            position=f"byte {self._offset:,}",
+            limit=f"{self._deadline_s:g} s",
+            remedy="raise --deadline, or try again later; nothing was changed",
+        )
+
+    async def _attempts(self) -> tuple[int, int]:
         attempts = fruitless = 0
         while True:
             attempts += 1
@@ -160,7 +225,7 @@ class _Download:
                 self._policy,
                 attempt=fruitless,
                 retryable=outcome.retryable,
-                time_left_s=deadline_at - time.monotonic(),
+                time_left_s=self._give_up_at() - time.monotonic(),
                 jitter=secrets.SystemRandom().random(),
                 retry_after_s=outcome.retry_after_s,
             )
@@ -178,9 +243,10 @@ class _Download:
                 for _ in range(_MAX_REDIRECTS + 1):
                     async with self._get(session, url, "GET") as response:
                         headers = first_values(response)
-                        if response.status in _REDIRECTS:
-                            url = self._redirected(url, response.status, headers)
+                        if response.status in REDIRECTS:
+                            url = redirect_target(url, response.status, headers, source=self._shown)
                             continue
+                        self._final_url = url
                         return await self._receive(response, headers)
             return self._refused(f"more than {_MAX_REDIRECTS} redirects")
         except _StartOverError:
@@ -195,7 +261,10 @@ class _Download:
 
     def _session(self) -> aiohttp.ClientSession:
         return open_session(
-            tls=self._tls, connect_timeout_s=self._connect_s, read_timeout_s=self._stall_s
+            tls=self._tls,
+            connect_timeout_s=self._connect_s,
+            read_timeout_s=self._stall_s,
+            read_bufsize=EXPORT_PIECE,
         )
 
     def _get(
@@ -206,6 +275,8 @@ class _Download:
         if method == "GET" and self._offset and version is not None and version.validator:
             headers["Range"] = f"bytes={self._offset}-"
             headers["If-Range"] = version.validator
+        elif method == "GET" and self._asks:
+            headers |= self._condition
         return session.request(
             method,
             URL(url, encoded=True),
@@ -213,6 +284,11 @@ class _Download:
             allow_redirects=False,
             proxy=self._proxy,
         )
+
+    @property
+    def _asks(self) -> bool:
+        """Whether a request asks for another version than one that is known."""
+        return bool(self._condition) and self._version is None and not self.feeder.fed
 
     async def _receive(
         self, response: aiohttp.ClientResponse, headers: Mapping[str, str]
@@ -224,10 +300,18 @@ class _Download:
                 raise _StartOverError
         elif status == 416 and resuming:
             raise _StartOverError
+        elif status == 304 and self._asks:
+            return status
         elif status == 200:
-            self._check_framing(headers)
-            self._version = Representation.of(headers)
+            version = Representation.of(headers)
+            if self._asks and version.condition == self._condition:
+                return 304  # the server does not know the question, and has answered it
+            check_framing(headers, source=self._shown)
+            self._version = version
             self._offset = 0
+            self._has_begun = True
+            if self._limit is not None:
+                self._limit.reschedule(self._give_up_at())
             await self.feeder.begin(self._version.coding)
         else:
             answer = Answer(
@@ -236,8 +320,9 @@ class _Download:
                 body=await read_text(response),
                 received_at=time.time(),
             )
-            judged = judge_answer(answer, phase=Phase.SENT, source=self._shown)
-            return judged or self._refused(f"the server answered {status} instead of the export")
+            return judge_refusal(
+                answer, source=self._shown, is_awaited=self._awaited_until is not None
+            )
         while block := await response.content.readany():
             self._offset += len(block)
             self._received += len(block)
@@ -250,26 +335,6 @@ class _Download:
         await self.feeder.end()
         return status
 
-    def _redirected(self, url: str, status: int, headers: Mapping[str, str]) -> str:
-        """Where to go on; another scheme, host or port is refused."""
-        target = join_url(url, headers.get("location", ""))
-        if not headers.get("location") or target is None or not same_origin(url, target):
-            answer = Answer(status=status, headers=headers, body=b"", received_at=time.time())
-            judged = judge_answer(answer, phase=Phase.SENT, source=self._shown)
-            raise judged.error if judged else AssertionError("a redirect is no success")
-        check_url(target, option="URL")
-        return target
-
-    def _check_framing(self, headers: Mapping[str, str]) -> None:
-        """Without a length, the end of the connection and the end of the export look the same."""
-        chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-        if not chunked and "content-length" not in headers:
-            raise RemoteError(
-                "the server does not say how long the export is",
-                source=self._shown,
-                remedy="download it another way, check it, and use batchpub parse",
-            )
-
     async def _check_version(self) -> None:
         """Ask once more: an export that was rewritten in place may have been read half and half."""
         version = self._version
@@ -279,9 +344,9 @@ class _Download:
             async with (
                 asyncio.timeout(min(_VERSION_S, self._stall_s)),
                 self._session() as session,
-                self._get(session, self._url, "HEAD") as response,
+                self._get(session, self._final_url, "HEAD") as response,
             ):
-                changed = response.status == 200 and version.differs_from(first_values(response))
+                changed = response.status == 200 and version.replaced_by(first_values(response))
         except FOREIGN as error:
             # The export is whole; a server that does not know HEAD says nothing against it.
             _log.info("the version could not be checked: %s", type(error).__name__)
@@ -302,15 +367,3 @@ class _Download:
 
     def _refused(self, message: str) -> Failure:
         return Failure(error=RemoteError(message, source=self._shown), retryable=False)
-
-
-def _checked(credentials: Mapping[str, Secret]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, secret in credentials.items():
-        value = secret.reveal()
-        if not _HEADER.fullmatch(name) or name.lower() in _RESERVED:
-            raise ConfigurationError("not a header that can be set", source=name)
-        if not value.isascii() or not value.isprintable():
-            raise ConfigurationError("the header's value is not printable ASCII", source=name)
-        headers[name] = value
-    return headers

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from pipeline.errors import TryLaterError
+from pipeline.limits import EXPORT_PIECE
 from pipeline.transfer.decode import Decoder, open_decoder
 
 __all__ = ["FeedStoppedError", "Feeder"]
@@ -114,10 +115,10 @@ class Feeder:
             self._to_compare -= len(known)
             if not self._to_compare and self._compared.digest() != self._fed_hash.digest():
                 raise self._changed()
-        if not piece:
-            return
         try:
-            self._feed(piece)
+            # Not more at once than from a file: users in memory are ten times their bytes.
+            for start in range(0, len(piece), EXPORT_PIECE):
+                self._feed(piece[start : start + EXPORT_PIECE])
         except BaseException as error:
             self.error = error
             raise FeedStoppedError from error

@@ -31,6 +31,7 @@ def open_session(
     tls: ssl.SSLContext | bool,
     connect_timeout_s: float,
     read_timeout_s: float | None = None,
+    read_bufsize: int = READ_CHUNK,
     request_class: type[aiohttp.ClientRequest] = aiohttp.ClientRequest,
     reuse: bool = False,
 ) -> aiohttp.ClientSession:
@@ -40,6 +41,7 @@ def open_session(
         tls: Certificates to trust.
         connect_timeout_s: Time for name, connection and TLS, in seconds.
         read_timeout_s: Longest silence while an answer is awaited or read, in seconds.
+        read_bufsize: Bytes of an answer's body that wait to be read, half of the most.
         request_class: Who writes the request.
         reuse: Keep the connection for the next request; by default each has one of its own.
     """
@@ -55,7 +57,7 @@ def open_session(
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept": "*/*", "User-Agent": USER_AGENT},
         auto_decompress=False,
-        read_bufsize=READ_CHUNK,
+        read_bufsize=read_bufsize,
         request_class=request_class,
     )
 

@@ -49,15 +49,20 @@ def iter_differences(old: IdParts, new: IdParts) -> Iterator[Difference]:
     """Part by part, every id in exactly one of them."""
     # One part is brought from disk while the last one is compared.
     for before, after in read_ahead(_iter_distinct(old, new), depth=1):
-        kept = (
-            after.join(before.select("hash", old="id"), on="hash")
-            .filter(pl.col("id") == pl.col("old"))
-            .select("id")
-        )
-        added = after.join(before.select("hash"), on="hash", how="anti")
-        if kept.height + added.height < after.height:  # two ids of one hash
-            added = after.join(kept, on="id", how="anti")
-        yield Difference(before, after, added, kept.height, _near(before, added))
+        kept, added = _kept_and_added(before, after)
+        yield Difference(before, after, added, kept, _near(before, added))
+
+
+def _kept_and_added(old: pl.DataFrame, new: pl.DataFrame) -> tuple[int, pl.DataFrame]:
+    """How many ids of `new` are in `old`, and those that are not; no id is twice in either."""
+    both = new.join(old.select("hash", old="id"), on="hash", how="left")
+    kept = int((both["id"] == both["old"]).sum())
+    added = both.filter(pl.col("old").is_null()).drop("old")
+    # One partner each, and whoever has one is equal to it; otherwise two ids have one hash.
+    if both.height == new.height == kept + added.height:
+        return kept, added
+    added = new.join(old, on="id", how="anti")
+    return new.height - added.height, added
 
 
 def _iter_distinct(old: IdParts, new: IdParts) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:

@@ -58,7 +58,7 @@ _FIRST_JSON: Final = re.compile(
 )
 _FIRST_QUOTED: Final = re.compile(rb'((")[^"\n]+("\r?\n))')
 _FIRST_BARE: Final = re.compile(rb"[^\"\r\n]+?(\r?\n)")
-_CONTROL: Final = bytes(code for code in range(0x20) if code not in b"\r\n\t")
+_CONTROL: Final = bytes(code for code in range(0x20) if code != 0x0A)
 # First bytes of every blank beyond ASCII; an id that begins with one might be blank.
 _WIDE_BLANK: Final = rb"(?:\xc2[\x85\xa0]|\xe1\x9a|\xe2[\x80\x81]|\xe3\x80|\xef\xbb)"
 
@@ -109,16 +109,22 @@ def find_shape(block: bytes, kind: FormatName, *, lines: int) -> Shape | None:
         # Each separator holds one line break, so no line break is left for another spelling.
         and block.count(separator) == (lines - 1 if prefix else lines)
         and block.count(b'"') == lines * frame.count(b'"')
-        and block.count(b"\r") == lines * frame.count(b"\r")
-        and block.count(b"\t") == lines * frame.count(b"\t")
         and b"\\" not in block
-        and len(block.translate(None, _CONTROL)) == len(block)
+        and _has_control_only_of(frame, block, lines)
         and (prefix or b"," not in block)
         and not _may_hold_blank(block, shape, lines)
         and not _has_long_line(block)
         and _is_utf8(block)
     )
     return shape if proved else None
+
+
+def _has_control_only_of(frame: bytes, block: bytes, lines: int) -> bool:
+    """Whether every control character but line breaks stands around an id, not in one."""
+    around = len(frame) - len(frame.translate(None, _CONTROL))
+    if len(block) - len(block.translate(None, _CONTROL)) != lines * around:
+        return False
+    return not around or all(block.count(one) == lines * frame.count(one) for one in (b"\r", b"\t"))
 
 
 def _first_shape(block: bytes, kind: FormatName) -> Shape | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-__all__ = ["mask"]
+__all__ = ["mask", "visible"]
 
 # The two characters that are shown leave at least this many hidden.
 _HIDDEN: Final = 4
@@ -26,6 +26,18 @@ def mask(user_id: str) -> str:
     if len(shown) > _LONGEST:
         shown = [*shown[: _LONGEST // 2], "…", *shown[1 - _LONGEST // 2 :]]
     return "".join(shown)
+
+
+def visible(user_id: str) -> str:
+    """An id as it is, but with outer spaces as ``␣`` and what cannot be seen as ``<U+00A0>``."""
+    inner = user_id.strip(" ")
+    before, _, after = user_id.partition(inner) if inner else (user_id, "", "")
+    return "".join(("␣" * len(before), *map(_visible_one, inner), "␣" * len(after)))
+
+
+def _visible_one(character: str) -> str:
+    plain = character == " " or unicodedata.category(character)[0] in "LNPS"
+    return character if plain else f"<U+{ord(character):04X}>"
 
 
 def _mask_one(character: str) -> str:

@@ -13,7 +13,7 @@ import polars as pl
 
 from pipeline.userlist.facts import UNKNOWN, IdFacts
 
-__all__ = ["COMBINED", "KINDS", "near_key"]
+__all__ = ["COMBINED", "KINDS", "difference", "near_key"]
 
 _INVISIBLE: Final = "[\u00ad\u200b\u200c\u200d\u2060\ufeff]"
 _NO_BREAK: Final = "[\u00a0\u2007\u202f]"
@@ -46,6 +46,16 @@ KINDS: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
     "leading zeros or .0": _unpad,
 }
 COMBINED: Final = "several of these"
+
+
+def difference(ids: pl.Series, other: str) -> pl.Series:
+    """The kind that makes each id differ from `other`, whose near key it has; null if none does."""
+    kinds = pl.lit(COMBINED)
+    for kind, step in reversed(KINDS.items()):
+        alike = step(pl.col("id")) == step(pl.lit(other))
+        kinds = pl.when(alike).then(pl.lit(kind)).otherwise(kinds)
+    found = pl.when(pl.col("id") != other).then(kinds).alias("difference")
+    return ids.alias("id").to_frame().select(found).to_series()
 
 
 def near_key(ids: pl.Series, facts: IdFacts = UNKNOWN) -> pl.Series:

@@ -15,34 +15,26 @@ from pipeline.records import Receipt
 from pipeline.userlist.encode import ListFormat, encode_ids
 from pipeline.userlist.receipt import encode_receipt, receipt_path
 
-__all__ = ["ListWriter"]
+__all__ = ["FittingLines", "ListWriter"]
 
 
-class ListWriter:
-    """Writes users in the order given until the next one would not fit; what is behind is counted.
+class FittingLines:
+    """Lines of users in the order given until the next one would not fit; the rest is counted.
 
     Args:
-        output: The list; nothing appears there before `publish`.
-        kind: Format of its lines.
-        max_bytes: Size the list never exceeds.
+        kind: Format of the lines.
+        max_bytes: Size that those that fit never exceed together.
     """
 
-    def __init__(self, output: Path, kind: ListFormat, *, max_bytes: int) -> None:
-        self.output, self.kind, self.max_bytes = output, kind, max_bytes
+    def __init__(self, kind: ListFormat, *, max_bytes: int) -> None:
+        self.kind, self.max_bytes = kind, max_bytes
         self.bytes = 0
         self.users = 0
         self.overflow_users = 0
         self.overflow_bytes = 0
-        self._hash = hashlib.sha256()
-        self._receipt = PendingFile(receipt_path(output))
-        try:
-            self._list = PendingFile(output)
-        except BaseException:
-            self._receipt.discard()
-            raise
 
-    def write(self, ids: pl.Series) -> None:
-        """Append users; after the first that does not fit, only count."""
+    def write(self, ids: pl.Series) -> memoryview:
+        """Append users; gives back the lines of those that fit."""
         data = encode_ids(ids, self.kind)
         fitting = len(data)
         if self.overflow_users:
@@ -55,11 +47,38 @@ class ListWriter:
             users = bytes(data[:fitting]).count(b"\n")
             self.overflow_users += ids.len() - users
             self.overflow_bytes += len(data) - fitting
-        if fitting:
-            self._hash.update(data[:fitting])
-            self._list.write(data[:fitting])
         self.users += users
         self.bytes += fitting
+        return data[:fitting]
+
+
+class ListWriter(FittingLines):
+    """Keeps the lines that fit, as a list that appears with its receipt.
+
+    Args:
+        output: The list; nothing appears there before `publish`.
+        kind: Format of its lines.
+        max_bytes: Size the list never exceeds.
+    """
+
+    def __init__(self, output: Path, kind: ListFormat, *, max_bytes: int) -> None:
+        super().__init__(kind, max_bytes=max_bytes)
+        self.output = output
+        self._hash = hashlib.sha256()
+        self._receipt = PendingFile(receipt_path(output))
+        try:
+            self._list = PendingFile(output)
+        except BaseException:
+            self._receipt.discard()
+            raise
+
+    def write(self, ids: pl.Series) -> memoryview:
+        """Append users; after the first that does not fit, only count."""
+        lines = super().write(ids)
+        if lines:
+            self._hash.update(lines)
+            self._list.write(lines)
+        return lines
 
     @property
     def sha256(self) -> str:

@@ -6,14 +6,12 @@ import asyncio
 import gzip
 import logging
 import os
-import re
 import threading
 import traceback
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from transfer_servers import CERTIFICATE, Peer, Script, Server, header, serving
+from transfer_servers import CERTIFICATE, Peer, Script, Server, header, serve_file, serving
 
 from pipeline.errors import (
     BatchpubError,
@@ -25,6 +23,7 @@ from pipeline.errors import (
 from pipeline.records import DownloadSummary, Progress
 from pipeline.settings import FetchSettings, Secret
 from pipeline.transfer.download import download
+from pipeline.wire.credentials import credential_headers
 
 EXPORT = b"".join(b"<user>%07d</user>\n" % number for number in range(20_000))
 OTHER = EXPORT.replace(b"0", b"9")
@@ -32,40 +31,6 @@ DATES = {
     "Date": "Mon, 23 Nov 2026 08:00:00 GMT",
     "Last-Modified": "Mon, 23 Nov 2026 06:00:00 GMT",
 }
-
-
-def serve(
-    data: bytes = EXPORT,
-    *,
-    cut: int | None = None,
-    ranges: bool = True,
-    declared: int | None = None,
-    head_etag: str | None = None,
-    version: Mapping[str, str] | None = None,
-    **extra_headers: str,
-) -> Script:
-    """A file server that may break off after `cut` bytes of an answer's body."""
-    headers = {name.replace("_", "-"): value for name, value in extra_headers.items()}
-    headers |= version or {}
-    etag = headers.get("ETag")
-
-    def script(peer: Peer) -> None:
-        head = peer.read_head()
-        if head.startswith(b"HEAD"):
-            peer.answer(200 if head_etag else 405, b"", ETag=head_etag or "")
-            return
-        status, body, extra = 200, data, dict(headers)
-        asked = re.search(rb"(?i)range: bytes=(\d+)-\r", head)
-        if ranges and asked and header(head, "if-range") in {etag, headers.get("Last-Modified")}:
-            start = int(asked[1])
-            status, body = 206, data[start:]
-            extra["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        lines = [f"HTTP/1.1 {status} OK", "Connection: close"]
-        lines += [f"{name}: {value}" for name, value in extra.items()]
-        lines += [f"Content-Length: {len(body) if declared is None else declared}"]
-        peer.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body[:cut])
-
-    return script
 
 
 def fetch(
@@ -88,7 +53,7 @@ def gets(server: Server) -> list[bytes]:
 
 def test_an_export_is_fed_whole_and_summed_up() -> None:
     got = bytearray()
-    with serving(serve(ETag='"v1"', head_etag='"v1"', version=DATES)) as server:
+    with serving(serve_file(EXPORT, ETag='"v1"', head_etag='"v1"', version=DATES)) as server:
         summary = fetch(f"{server.url}/export.xml?token=t0ken", got)
 
     assert EXPORT == got
@@ -121,7 +86,7 @@ def test_compressed_exports_are_decoded_while_they_arrive(chunked: bool) -> None
         peer.send(b"0\r\n\r\n")
 
     got = bytearray()
-    with serving(in_chunks if chunked else serve(packed, Content_Encoding="gzip")) as server:
+    with serving(in_chunks if chunked else serve_file(packed, Content_Encoding="gzip")) as server:
         summary = fetch(server.url, got)
 
     assert EXPORT == got
@@ -140,7 +105,9 @@ CUTS = [0, 1, 1000, len(EXPORT) // 2, len(EXPORT) - 1]
 )
 def test_a_cut_download_goes_on_or_starts_over(cut: int, version: dict[str, str]) -> None:
     got = bytearray()
-    with serving(serve(cut=cut, version=version), serve(version=version)) as server:
+    with serving(
+        serve_file(EXPORT, cut=cut, version=version), serve_file(EXPORT, version=version)
+    ) as server:
         summary = fetch(server.url, got)
     resumed = b"range: bytes" in gets(server)[1].lower()
 
@@ -157,7 +124,9 @@ def test_a_compressed_download_goes_on_in_the_middle(cut: int) -> None:
     packed = gzip.compress(EXPORT)
     version = {"ETag": '"v1"', "Content-Encoding": "gzip"}
     got = bytearray()
-    with serving(serve(packed, cut=cut, version=version), serve(packed, version=version)) as server:
+    with serving(
+        serve_file(packed, cut=cut, version=version), serve_file(packed, version=version)
+    ) as server:
         summary = fetch(server.url, got)
 
     assert EXPORT == got
@@ -177,7 +146,9 @@ def test_two_versions_are_never_mixed(
     cut: int, before: dict[str, str], after: dict[str, str]
 ) -> None:
     got = bytearray()
-    with serving(serve(cut=cut, version=before), serve(OTHER, version=after)) as server:
+    with serving(
+        serve_file(EXPORT, cut=cut, version=before), serve_file(OTHER, version=after)
+    ) as server:
         outcome = fetch(server.url, got)
 
     assert isinstance(outcome, TryLaterError)
@@ -188,7 +159,9 @@ def test_two_versions_are_never_mixed(
 def test_a_new_version_that_begins_alike_is_taken_whole() -> None:
     longer = EXPORT + b"<user>new</user>\n"
     got = bytearray()
-    with serving(serve(cut=1000, ETag='"v1"'), serve(longer, ETag='"v2"')) as server:
+    with serving(
+        serve_file(EXPORT, cut=1000, ETag='"v1"'), serve_file(longer, ETag='"v2"')
+    ) as server:
         outcome = fetch(server.url, got)
 
     assert isinstance(outcome, DownloadSummary)
@@ -197,7 +170,7 @@ def test_a_new_version_that_begins_alike_is_taken_whole() -> None:
 
 def test_a_new_version_that_is_shorter_is_refused() -> None:
     got = bytearray()
-    with serving(serve(cut=1000), serve(EXPORT[:900])) as server:
+    with serving(serve_file(EXPORT, cut=1000), serve_file(EXPORT[:900])) as server:
         outcome = fetch(server.url, got)
 
     assert isinstance(outcome, TryLaterError)
@@ -224,7 +197,9 @@ def test_a_range_that_does_not_fit_is_not_taken(content_range: str) -> None:
         peer.answer(206, b"x" * 11, Content_Range=value, ETag='"v1"')
 
     got = bytearray()
-    with serving(serve(cut=1000, ETag='"v1"'), wrong, serve(ETag='"v1"')) as server:
+    with serving(
+        serve_file(EXPORT, cut=1000, ETag='"v1"'), wrong, serve_file(EXPORT, ETag='"v1"')
+    ) as server:
         outcome = fetch(server.url, got)
 
     assert EXPORT == got
@@ -233,7 +208,9 @@ def test_a_range_that_does_not_fit_is_not_taken(content_range: str) -> None:
 
 def test_a_range_not_satisfiable_starts_over() -> None:
     got = bytearray()
-    with serving(serve(cut=1000, ETag='"v1"'), refuse_get(416), serve()) as server:
+    with serving(
+        serve_file(EXPORT, cut=1000, ETag='"v1"'), refuse_get(416), serve_file(EXPORT)
+    ) as server:
         fetch(server.url, got)
 
     assert EXPORT == got
@@ -248,9 +225,9 @@ def refuse_get(status: int, **headers: str) -> Script:
 
 
 def test_attempts_that_bring_something_do_not_use_up_the_patience() -> None:
-    scripts = [serve(cut=1000, ETag='"v1"') for _ in range(12)]
+    scripts = [serve_file(EXPORT, cut=1000, ETag='"v1"') for _ in range(12)]
     got = bytearray()
-    with serving(*scripts, serve(ETag='"v1"')) as server:
+    with serving(*scripts, serve_file(EXPORT, ETag='"v1"')) as server:
         outcome = fetch(server.url, got, max_attempts=2)
 
     assert EXPORT == got
@@ -261,8 +238,10 @@ def test_attempts_that_bring_something_do_not_use_up_the_patience() -> None:
 @pytest.mark.parametrize(
     ("script", "kind"),
     [
-        pytest.param(serve(cut=100, ranges=False), TryLaterError, id="cut every time"),
-        pytest.param(serve(declared=len(EXPORT) + 1), TryLaterError, id="shorter than declared"),
+        pytest.param(serve_file(EXPORT, cut=100, ranges=False), TryLaterError, id="cut every time"),
+        pytest.param(
+            serve_file(EXPORT, declared=len(EXPORT) + 1), TryLaterError, id="shorter than declared"
+        ),
         pytest.param(refuse_get(503), TryLaterError, id="storm of 503"),
         pytest.param(refuse_get(429), TryLaterError, id="asked too often"),
         pytest.param(refuse_get(401), RemoteError, id="wrong credentials"),
@@ -270,11 +249,13 @@ def test_attempts_that_bring_something_do_not_use_up_the_patience() -> None:
         pytest.param(refuse_get(204), RemoteError, id="no content"),
         pytest.param(refuse_get(206), RemoteError, id="part that nobody asked for"),
         pytest.param(refuse_get(304), RemoteError, id="not modified, unasked"),
-        pytest.param(serve(Content_Encoding="br"), RemoteError, id="unknown coding"),
+        pytest.param(serve_file(EXPORT, Content_Encoding="br"), RemoteError, id="unknown coding"),
         pytest.param(
-            serve(gzip.compress(EXPORT)[:-1], Content_Encoding="gzip"), InputError, id="cut gzip"
+            serve_file(gzip.compress(EXPORT)[:-1], Content_Encoding="gzip"),
+            InputError,
+            id="cut gzip",
         ),
-        pytest.param(serve(EXPORT, Content_Encoding="gzip"), InputError, id="no gzip"),
+        pytest.param(serve_file(EXPORT, Content_Encoding="gzip"), InputError, id="no gzip"),
     ],
 )
 def test_a_download_that_fails_says_how(script: Script, kind: type[BatchpubError]) -> None:
@@ -313,7 +294,7 @@ def test_a_chunked_export_without_its_last_chunk_is_an_error() -> None:
 def test_a_bomb_is_refused_at_the_cap() -> None:
     got = bytearray()
     bomb = gzip.compress(b"\0" * 50_000_000)
-    with serving(serve(bomb, Content_Encoding="gzip")) as server:
+    with serving(serve_file(bomb, Content_Encoding="gzip")) as server:
         outcome = fetch(server.url, got, max_expanded=1_000_000)
 
     assert isinstance(outcome, InputError)
@@ -325,11 +306,11 @@ def test_silence_ends_an_attempt_and_the_next_goes_on() -> None:
     done = threading.Event()
 
     def silent(peer: Peer) -> None:
-        serve(cut=1000, ETag='"v1"')(peer)
+        serve_file(EXPORT, cut=1000, ETag='"v1"')(peer)
         done.wait(20)
 
     got = bytearray()
-    with serving(silent, serve(ETag='"v1"')) as server:
+    with serving(silent, serve_file(EXPORT, ETag='"v1"')) as server:
         outcome = fetch(server.url, got, stall_timeout=0.2)
         done.set()
 
@@ -355,11 +336,30 @@ def test_a_drip_ends_at_the_deadline() -> None:
 
 
 def test_an_export_rewritten_while_it_was_read_is_refused() -> None:
-    with serving(serve(ETag='"v1"', head_etag='"v2"')) as server:
+    with serving(serve_file(EXPORT, ETag='"v1"', head_etag='"v2"')) as server:
         outcome = fetch(server.url)
 
     assert isinstance(outcome, TryLaterError)
     assert "replaced" in outcome.message
+
+
+def test_behind_a_redirect_the_export_itself_is_looked_at_again() -> None:
+    with serving(
+        refuse_get(302, Location="/new"), serve_file(EXPORT, ETag='"v1"', head_etag='"v2"')
+    ) as server:
+        outcome = fetch(server.url)
+
+    assert isinstance(outcome, TryLaterError)
+    assert server.heads[-1].startswith(b"HEAD /new ")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_wrong_credentials_name_the_settings_of_an_export(status: int) -> None:
+    with serving(refuse_get(status)) as server:
+        outcome = fetch(server.url)
+
+    assert isinstance(outcome, RemoteError)
+    assert "BATCHPUB_EXPORT_SECRET" in (outcome.remedy or "")
 
 
 # -- redirects and addresses --
@@ -367,7 +367,7 @@ def test_an_export_rewritten_while_it_was_read_is_refused() -> None:
 
 def test_a_redirect_within_the_origin_is_followed() -> None:
     got = bytearray()
-    with serving(refuse_get(302, Location="/new?x=y"), serve()) as server:
+    with serving(refuse_get(302, Location="/new?x=y"), serve_file(EXPORT)) as server:
         outcome = fetch(f"{server.url}/old", got)
 
     assert EXPORT == got
@@ -377,7 +377,7 @@ def test_a_redirect_within_the_origin_is_followed() -> None:
 
 def test_a_redirect_elsewhere_gets_no_request_and_no_credentials() -> None:
     with (
-        serving(serve()) as elsewhere,
+        serving(serve_file(EXPORT)) as elsewhere,
         serving(refuse_get(307, Location=f"{elsewhere.url}/x?token=t0ken")) as server,
     ):
         outcome = fetch(server.url)
@@ -403,7 +403,7 @@ def test_a_circle_of_redirects_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://host/x", "https://u:s3cret@host/", "file:///etc/hosts", ""]
+    "url", ["http://host/x", "https://u:s3cret@host/", "file://host/x", "ftp://host/x", ""]
 )
 def test_an_address_that_may_not_be_used_is_refused(url: str) -> None:
     outcome = fetch(url)
@@ -416,7 +416,11 @@ def test_credentials_are_sent_and_never_shown(caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.DEBUG)
     secret = Secret("Bearer s3cret")
     texts = []
-    for script in (refuse_get(401), serve(cut=10, ranges=False), refuse_get(302, Location="/")):
+    for script in (
+        refuse_get(401),
+        serve_file(EXPORT, cut=10, ranges=False),
+        refuse_get(302, Location="/"),
+    ):
         with serving(script) as server:
             with pytest.raises(BatchpubError) as caught:
                 download(
@@ -436,14 +440,14 @@ def test_credentials_are_sent_and_never_shown(caplog: pytest.LogCaptureFixture) 
 )
 def test_a_header_that_would_break_the_request_is_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        download("https://host/", print, FetchSettings(), credentials={name: Secret(value)})
+        credential_headers(Secret(value), header=name)
 
     assert value not in str(caught.value) or value == "x"
 
 
 def test_an_export_over_tls_needs_a_trusted_certificate() -> None:
     got = bytearray()
-    with serving(serve(), tls=True) as server:
+    with serving(serve_file(EXPORT), tls=True) as server:
         refused = fetch(server.url, max_attempts=1)
         fetched = fetch(server.url, got, ca_file=CERTIFICATE)
 
@@ -465,7 +469,7 @@ def test_what_the_parser_raises_comes_out_unchanged(error: Exception) -> None:
         calls.append(len(data))
         raise error
 
-    with serving(serve()) as server, pytest.raises(type(error)) as caught:
+    with serving(serve_file(EXPORT)) as server, pytest.raises(type(error)) as caught:
         download(server.url, feed, FetchSettings())
 
     assert error is caught.value
@@ -475,7 +479,7 @@ def test_what_the_parser_raises_comes_out_unchanged(error: Exception) -> None:
 
 def test_the_parser_is_called_in_one_other_thread() -> None:
     threads = set()
-    with serving(serve(cut=1000), serve()) as server:
+    with serving(serve_file(EXPORT, cut=1000), serve_file(EXPORT)) as server:
         download(
             server.url,
             lambda data: threads.add(threading.current_thread()),
@@ -501,7 +505,7 @@ def test_the_loop_turns_while_the_parser_works(monkeypatch: pytest.MonkeyPatch) 
         waited.append(all(turns.acquire(timeout=10) for _ in range(100)))
 
     monkeypatch.setattr(asyncio.events, "new_event_loop", Turning)
-    with serving(serve()) as server:
+    with serving(serve_file(EXPORT)) as server:
         download(server.url, feed, FetchSettings())
 
     assert waited
@@ -538,7 +542,9 @@ def test_a_slow_parser_holds_the_network_back() -> None:
 
 def test_progress_counts_to_the_whole() -> None:
     seen: list[Progress] = []
-    with serving(serve(cut=1000, ETag='"v1"'), serve(ETag='"v1"')) as server:
+    with serving(
+        serve_file(EXPORT, cut=1000, ETag='"v1"'), serve_file(EXPORT, ETag='"v1"')
+    ) as server:
         download(
             server.url,
             lambda data: None,

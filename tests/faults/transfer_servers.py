@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,5 +198,43 @@ def refuse(status: int, body: bytes = b"", **headers: str) -> Script:
     def script(peer: Peer) -> None:
         peer.read_body(peer.read_head())
         peer.answer(status, body, **headers)
+
+    return script
+
+
+def serve_file(
+    data: bytes,
+    *,
+    cut: int | None = None,
+    ranges: bool = True,
+    declared: int | None = None,
+    head_etag: str | None = None,
+    version: Mapping[str, str] | None = None,
+    **extra_headers: str,
+) -> Script:
+    """A file server that may break off after `cut` bytes of an answer's body."""
+    headers = {name.replace("_", "-"): value for name, value in extra_headers.items()}
+    headers |= version or {}
+    etag = headers.get("ETag")
+
+    def script(peer: Peer) -> None:
+        head = peer.read_head()
+        if head.startswith(b"HEAD"):
+            peer.answer(200 if head_etag else 405, b"", ETag=head_etag or "")
+            return
+        status, body, extra = 200, data, dict(headers)
+        asked = re.search(rb"(?i)range: bytes=(\d+)-\r", head)
+        asked_version = re.search(rb"(?im)^if-none-match: *(.*?)\r?$", head)
+        if etag and asked_version and asked_version[1].decode() == etag:
+            peer.answer(304, ETag=etag)
+            return
+        if ranges and asked and header(head, "if-range") in {etag, headers.get("Last-Modified")}:
+            start = int(asked[1])
+            status, body = 206, data[start:]
+            extra["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        lines = [f"HTTP/1.1 {status} OK", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in extra.items()]
+        lines += [f"Content-Length: {len(body) if declared is None else declared}"]
+        peer.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body[:cut])
 
     return script

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 COMMAND = Path(sys.executable).with_name("batchpub")
-COMMANDS = ["prepare", "check", "upload", "history", "parse", "fetch", "deliver", "sandbox"]
+COMMANDS = [
+    *("prepare", "check", "explain", "upload", "history", "parse", "fetch", "deliver", "sandbox")
+]
 GROUPS = {"deliver": ["deliver klaviyo pull", "deliver klaviyo push"]}
 LEAVES = [leaf for name in COMMANDS for leaf in GROUPS.get(name, [name])]
 USER = (

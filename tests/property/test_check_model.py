@@ -12,6 +12,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
+from test_explain_model import cases, prepared
 
 import pipeline
 from pipeline import flows
@@ -195,6 +196,23 @@ def test_check_finds_nothing_wrong_with_a_list_that_prepare_wrote(
     assert ("true", {}, 0) == (found.receipt, found.problems, found.duplicates.count)
     assert found.against is not None
     assert (0, 0) == (found.against.added, found.against.removed)
+
+
+@anew
+@given(st.data())
+def test_check_finds_nothing_wrong_with_a_list_of_any_extracts_and_options(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("lists")
+    case = data.draw(cases(folder))
+    listed = prepared(case, folder / "list")
+    if not listed:
+        return
+    found = pipeline.check(folder / "list", max_bytes=case.options["max_bytes"])
+
+    assert (None, "true", {}) == (found.error, found.receipt, found.problems)
+    assert (len(listed), len(listed)) == (found.users, found.distinct_users)
+    assert (0, 0) == (found.duplicates.count, found.legacy_lines)
 
 
 @anew

@@ -10,11 +10,13 @@ made: pipeline.PrepareSummary = pipeline.prepare(["a.csv"], "u.jsonl", active_wi
 pipeline.prepare("a.csv", Path("u.jsonl"), max_bytes="250MB", on_overflow="keep-recent")
 pipeline.prepare([Path("a.csv"), "b.parquet"], "u.jsonl", suppress=(Path("s.csv"),))
 pipeline.prepare("a.csv", "u.jsonl", on_progress=lambda progress: print(progress.done))
+why: pipeline.ExplainSummary = pipeline.explain(["a.csv"], "u123", suppress=(Path("s.csv"),))
 sent: pipeline.UploadSummary = pipeline.upload("u.jsonl", tracker_id="1-2", private_key="key")
 pipeline.upload(Path("u.jsonl"), tracker_id="1-2", private_key=pipeline.Secret("key"), deadline=9)
 held: pipeline.ExportSummary = pipeline.parse("e.xml", "r.jsonl")
 pipeline.parse(Path("e.xml"), ["r.jsonl", Path("r.parquet")])
 came: pipeline.FetchSummary = pipeline.fetch("https://e/x.xml", "r.jsonl", deadline="1h")
+pipeline.fetch("file:///x.xml", ["r.jsonl"], wait="2h", newer_than="2026-11-23", secret="s")
 users: int = came.export.users
 pulled: pipeline.KlaviyoPullSummary = pipeline.deliver_klaviyo_pull(
     ["r.jsonl", Path("r.parquet")], key="pk", id_property="customer_id", min_coverage="90%"

@@ -8,6 +8,8 @@ pipeline.prepare(["a.csv"], "u.jsonl", active_witin="6mo")  # type: ignore[call-
 pipeline.prepare(["a.csv"])  # type: ignore[call-arg]
 pipeline.prepare(["a.csv"], "u.jsonl", on_overflow="sometimes")  # type: ignore[arg-type]
 pipeline.prepare(1, "u.jsonl")  # type: ignore[arg-type]
+pipeline.explain("a.csv", "u123", rejects=None)  # type: ignore[call-arg]
+pipeline.explain("a.csv", 123)  # type: ignore[arg-type]
 pipeline.upload("u.jsonl", tracker_id="1-2")  # type: ignore[call-arg]
 pipeline.upload("u.jsonl", private_key="key")  # type: ignore[call-arg]
 pipeline.upload("u.jsonl", tracker_id="1-2", private_key=b"key")  # type: ignore[arg-type]

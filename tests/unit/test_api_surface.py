@@ -54,6 +54,8 @@ def test_importing_the_package_or_a_name_imports_nothing_heavy() -> None:
     ("function", "parts"),
     [
         ("prepare", [settings.PrepareSettings]),
+        ("explain", [settings.SelectionSettings]),
+        ("check", [settings.CheckSettings]),
         ("upload", [settings.UploadSettings]),
         ("parse", [settings.ExportSettings]),
         ("fetch", [settings.FetchSettings, settings.ExportSettings]),
@@ -73,6 +75,7 @@ def test_a_function_s_keywords_are_the_fields_of_its_settings(
 
     expected = {one.name for part in parts for one in fields(part)} | {"on_progress"}
     own = {
+        "fetch": {"secret", "state_dir"},
         "upload": {"private_key", "state_dir"},
         "deliver_klaviyo_pull": {"key"},
         "deliver_klaviyo_push": {"key", "state_dir"},

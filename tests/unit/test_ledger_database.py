@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from pipeline.errors import BatchpubError, ConfigurationError, MachineError, TryLaterError
 from pipeline.ledger import database
 from pipeline.ledger.database import APPLICATION_ID, MIGRATIONS, migrate, open_database
+from pipeline.ledger.fetches import FetchMemory
 from pipeline.ledger.ledger import Ledger, default_state_dir, read_history
+from pipeline.records import ExportSummary
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "ledger_version_1.sql"
 NOBODY = 65_534
@@ -102,6 +105,43 @@ def test_a_ledger_of_the_first_version_is_brought_to_the_present_one(tmp_path: P
     assert ("confirmed", 1656, ("first:1656",)) == (run.outcome, run.users, run.confirmed_by)
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
         assert (len(MIGRATIONS),) == connection.execute("PRAGMA user_version").fetchone()
+
+
+def test_a_ledger_of_the_first_version_takes_fetches_once_it_is_brought_up(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
+        connection.executescript(GOLDEN.read_text())
+    output = tmp_path / "r.jsonl"
+    output.touch()
+    export = ExportSummary(
+        source="https://export.example/x",
+        format="xml",
+        bytes=1,
+        users=2,
+        repeated_users=0,
+        users_without_results=0,
+        blocks={"mail": 2},
+        items=3,
+        has_default=True,
+        updated_at_oldest=None,
+        updated_at_newest="2026-11-23T05:30:00",
+        outputs=("r.jsonl",),
+        duration_s=0.5,
+    )
+    with Ledger(tmp_path) as ledger:
+        memory = FetchMemory(ledger, [output], address="https://export.example/x", wanted=[1])
+        assert memory.recall() is None
+        memory.remember({"If-None-Match": '"v1"'}, export)
+    with Ledger(tmp_path) as ledger:
+        memory = FetchMemory(ledger, [output], address="https://export.example/x", wanted=[1])
+        found = memory.recall()
+        assert found is not None
+        assert ({"If-None-Match": '"v1"'}, replace(export, source="")) == (
+            found.condition,
+            found.export,
+        )
+        assert 1 == len(ledger.history(None, limit=10))
+        memory.remember({}, export)
+        assert memory.recall() is None
 
 
 def test_migrations_run_all_or_none_and_keep_what_is_there(tmp_path: Path) -> None:

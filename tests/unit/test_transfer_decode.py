@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +22,8 @@ def raw_deflate(data: bytes) -> bytes:
     return stream.compress(data) + stream.flush()
 
 
+# A frame that holds no data, RFC 8878 section 3.1.2.
+ZSTD_NOTE = b"\x50\x2a\x4d\x18\x05\0\0\0hello"
 CODINGS = {
     "plain": ("", EXPORT),
     "identity": ("identity", EXPORT),
@@ -30,6 +34,11 @@ CODINGS = {
     "gzip file": ("", gzip.compress(EXPORT)),
     "gzip file sent as gzip": ("gzip", gzip.compress(gzip.compress(EXPORT))),
     "gzip of two members": ("gzip", gzip.compress(EXPORT[:99]) + gzip.compress(EXPORT[99:])),
+    "zstd": ("zstd", zstd.compress(EXPORT)),
+    "zstd file": ("", zstd.compress(EXPORT)),
+    "zstd of two frames": ("zstd", zstd.compress(EXPORT[:99]) + zstd.compress(EXPORT[99:])),
+    "zstd file behind a note": ("", zstd.compress(EXPORT) + ZSTD_NOTE),
+    "zstd file sent as gzip": ("gzip", gzip.compress(zstd.compress(EXPORT))),
     "two codings": ("deflate, gzip", gzip.compress(zlib.compress(EXPORT))),
 }
 
@@ -53,14 +62,18 @@ def test_any_split_gives_the_export(name: str, size: int) -> None:
 def test_a_compressed_export_that_was_cut_is_refused(name: str) -> None:
     coding, data = CODINGS[name]
     members = {len(gzip.compress(EXPORT[:99]))} if "two members" in name else set()
+    if "behind a note" in name:
+        members = {len(data) - len(ZSTD_NOTE)}
     for cut in {0, 1, 2, 3, 5, 11, len(data) // 2, len(data) - 9, len(data) - 1} - members:
-        if cut < 2 and name == "gzip file":
+        if (cut < 2 and name == "gzip file") or (cut < 4 and name.startswith("zstd file")):
             continue  # nothing tells yet that it is one: the parser refuses it
         with pytest.raises(InputError):
             decoded(coding, [data[:cut]])
 
 
-@pytest.mark.parametrize("name", ["gzip", "deflate as the standard says", "gzip file"])
+@pytest.mark.parametrize(
+    "name", ["gzip", "deflate as the standard says", "gzip file", "zstd", "zstd file"]
+)
 def test_a_damaged_export_is_refused(name: str) -> None:
     coding, data = CODINGS[name]
     for data_damaged in (data[:-3] + b"xyz", data + b"rubbish", data + data[:1]):
@@ -68,19 +81,26 @@ def test_a_damaged_export_is_refused(name: str) -> None:
             decoded(coding, [data_damaged])
 
 
-@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip, gzip", "nonsense"])
+@pytest.mark.parametrize("coding", ["br", "compress", "gzip, gzip, gzip", "nonsense"])
 def test_a_coding_that_was_not_asked_for_is_refused(coding: str) -> None:
     with pytest.raises(RemoteError):
         open_decoder(coding, source="export", max_bytes=1)
 
 
-def test_a_zstd_file_is_named() -> None:
-    with pytest.raises(InputError, match="zstd"):
-        decoded("", [b"\x28\xb5\x2f\xfd rest"])
+def test_a_zstd_window_that_would_fill_the_memory_is_refused() -> None:
+    options: dict[int, int] = {
+        zstd.CompressionParameter.window_log: 28,
+        zstd.CompressionParameter.enable_long_distance_matching: 1,
+    }
+    packer = zstd.ZstdCompressor(options=options)  # the size is not known: the window stays
+    data = packer.compress(EXPORT) + packer.flush()
+    with pytest.raises(InputError, match="damaged"):
+        decoded("", [data])
 
 
-def test_a_bomb_is_refused_at_the_cap_and_not_after_it() -> None:
-    bomb = gzip.compress(gzip.compress(b"\0" * 50_000_000))
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
+def test_a_bomb_is_refused_at_the_cap_and_not_after_it(pack: Callable[[bytes], bytes]) -> None:
+    bomb = gzip.compress(pack(b"\0" * 50_000_000))
     decoder = open_decoder("gzip", source="export", max_bytes=1_000_000)
     with pytest.raises(InputError) as caught:
         list(decoder.feed(bomb))
