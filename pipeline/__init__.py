@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.api import check, explain, fetch, history, parse, prepare, read_export, upload
+    from pipeline.api import (
+        check,
+        deliver_klaviyo_pull,
+        deliver_klaviyo_push,
+        explain,
+        fetch,
+        history,
+        parse,
+        prepare,
+        read_export,
+        upload,
+    )
     from pipeline.errors import (
         BatchpubError,
         ConfigurationError,
@@ -26,6 +37,8 @@ if TYPE_CHECKING:
         ExportSummary,
         FetchSummary,
         HistorySummary,
+        KlaviyoPullSummary,
+        KlaviyoPushSummary,
         PrepareSummary,
         Progress,
         UploadSummary,
@@ -35,6 +48,8 @@ if TYPE_CHECKING:
         ExportSettings,
         FetchSettings,
         HistorySettings,
+        KlaviyoPullSettings,
+        KlaviyoPushSettings,
         PrepareSettings,
         Secret,
         SelectionSettings,
@@ -58,6 +73,10 @@ __all__ = [
     "HistorySettings",
     "HistorySummary",
     "InputError",
+    "KlaviyoPullSettings",
+    "KlaviyoPullSummary",
+    "KlaviyoPushSettings",
+    "KlaviyoPushSummary",
     "MachineError",
     "PrepareSettings",
     "PrepareSummary",
@@ -70,6 +89,8 @@ __all__ = [
     "UploadSettings",
     "UploadSummary",
     "check",
+    "deliver_klaviyo_pull",
+    "deliver_klaviyo_push",
     "explain",
     "fetch",
     "history",

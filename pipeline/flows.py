@@ -14,6 +14,8 @@ from pipeline.records import (
     ExportSummary,
     FetchSummary,
     HistorySummary,
+    KlaviyoPullSummary,
+    KlaviyoPushSummary,
     OnProgress,
     PrepareSummary,
     UploadSummary,
@@ -24,13 +26,25 @@ from pipeline.settings import (
     ExportSettings,
     FetchSettings,
     HistorySettings,
+    KlaviyoPullSettings,
+    KlaviyoPushSettings,
     PrepareSettings,
     Secret,
     SelectionSettings,
     UploadSettings,
 )
 
-__all__ = ["check", "explain", "fetch", "history", "parse", "prepare", "upload"]
+__all__ = [
+    "check",
+    "deliver_klaviyo_pull",
+    "deliver_klaviyo_push",
+    "explain",
+    "fetch",
+    "history",
+    "parse",
+    "prepare",
+    "upload",
+]
 
 
 def prepare(
@@ -138,3 +152,37 @@ def fetch(
         url, outputs, fetch_settings, export_settings, secret=secret, state_dir=state_dir
     ) as retrieval:
         return retrieval.run(on_progress)
+
+
+def deliver_klaviyo_pull(
+    outputs: Sequence[Path],
+    key: Secret,
+    settings: KlaviyoPullSettings,
+    export_settings: ExportSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> KlaviyoPullSummary:
+    """Klaviyo profiles → recommendations on disk, published when the last page was read."""
+    from pipeline.delivery.klaviyo_pull import KlaviyoPull
+
+    with KlaviyoPull(outputs, key, settings, export_settings) as pull:
+        pull.fetch(on_progress)
+        return pull.collect(on_progress)
+
+
+def deliver_klaviyo_push(
+    recommendations: Path,
+    key: Secret | None,
+    settings: KlaviyoPushSettings,
+    *,
+    state_dir: Path | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> KlaviyoPushSummary:
+    """Recommendations → Klaviyo profiles; without a key only what would be sent."""
+    from pipeline.delivery.klaviyo_push import KlaviyoPush
+
+    with KlaviyoPush(recommendations, settings) as push:
+        push.prove(on_progress)
+        if key is None or settings.dry_run:
+            return push.leave()
+        return push.send(key, on_progress, state_dir=state_dir)

@@ -20,6 +20,9 @@ CLOCK_TOLERANCE_S: Final = 5.0
 # An answer's body is read for its message only.
 MAX_ANSWER: Final = 64 * 1024
 
+# An answer of a JSON API, unpacked: a page is at most 100 profiles of some 100 KB (api.md §4).
+MAX_JSON_ANSWER: Final = 64 * 1024 * 1024
+
 # 256 KiB: between the knee of the read curve and what asyncio buffers anyway.
 READ_CHUNK: Final = 256 * 1024
 

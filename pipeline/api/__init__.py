@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pipeline.api.exports import fetch, parse, read_export
+from pipeline.api.klaviyo import deliver_klaviyo_pull, deliver_klaviyo_push
 from pipeline.api.lists import check, explain, history, prepare, upload
 
 __all__ = [
     "check",
+    "deliver_klaviyo_pull",
+    "deliver_klaviyo_push",
     "explain",
     "fetch",
     "history",

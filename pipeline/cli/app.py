@@ -18,7 +18,7 @@ from pipeline.cli.help import PlainHelp, default_text
 from pipeline.cli.layers import from_environment, from_file
 from pipeline.cli.options import CommonOptions
 from pipeline.cli.report import flush_stdout, leave_echo, print_json, print_lines
-from pipeline.records import CheckSummary
+from pipeline.records import CheckSummary, KlaviyoPushSummary
 
 __all__ = ["make_app", "run"]
 
@@ -68,6 +68,28 @@ _COMMANDS: Final = {
         BATCHPUB_EXPORT_SECRET_FILE names a file that does, or BATCHPUB_EXPORT_SECRET_COMMAND a
         command that prints it.""",
     ),
+    "deliver klaviyo pull": (
+        "-o FILE",
+        """Read the recommendations that Klaviyo profiles hold, as `parse` reads an export.
+
+        With --uploaded LIST it shows how many of the uploaded users have any: whether the vendor's
+        own integration works. A run that broke off goes on where it was.
+
+        The key comes from the environment: BATCHPUB_KLAVIYO_KEY holds it, BATCHPUB_KLAVIYO_KEY_FILE
+        names a file that does, or BATCHPUB_KLAVIYO_KEY_COMMAND a command that prints it. Scopes:
+        profiles:read, and lists:read or segments:read with --list-id or --segment-id.""",
+    ),
+    "deliver klaviyo push": (
+        "RECOMMENDATIONS",
+        """Write recommendations to Klaviyo profiles, one property per recommendation type.
+
+        For exports taken as a file; where the vendor's integration writes to Klaviyo itself, there
+        is nothing to push. A run that broke off goes on where it was. Exit 5: Klaviyo refused
+        some profiles, --rejects says which. Exit 7: what became of some is not known.
+
+        The key comes from the environment, as for pull. Scopes: lists:write, profiles:read,
+        profiles:write.""",
+    ),
     "sandbox": (
         "",
         """Serve a local stand-in of the remote services.
@@ -77,6 +99,7 @@ _COMMANDS: Final = {
 }
 _GROUPS: Final[dict[str, str]] = {
     "deliver": "Hand recommendations to what sends the mail: newsletters, Klaviyo, SmartEmailing.",
+    "deliver klaviyo": "Read recommendations from Klaviyo profiles, or write them there.",
 }
 _EPILOGUE: Final = "Options can also be set as BATCHPUB_NAME, or in the file named by --config."
 _USAGE_ERROR: Final = 2
@@ -94,19 +117,12 @@ def make_app() -> App:
         default_parameter=Parameter(negative=(), show_env_var=False, show_default=default_text),
     )
     app.config = (from_environment, functools.partial(from_file, app))
-    groups: dict[str, App] = {}
+    groups = {"": app}
     for position, (name, (arguments, text)) in enumerate(_COMMANDS.items()):
         group, _, leaf = name.rpartition(" ")
-        if group and group not in groups:
-            groups[group] = App(
-                name=group,
-                help=_GROUPS[group],
-                usage=f"batchpub {group} COMMAND [OPTIONS]",
-                sort_key=position,
-            )
-            app.command(groups[group])
-        (groups[group] if group else app).command(
-            f"pipeline.cli.{name.replace(' ', '_')}:{name.replace(' ', '_')}",
+        function = name.replace(" ", "_")
+        _group(groups, group, position).command(
+            f"pipeline.cli.{function}:{function}",
             name=leaf,
             help=inspect.cleandoc(text),
             usage=" ".join(f"batchpub {name} {arguments} [OPTIONS]".split()),
@@ -114,6 +130,20 @@ def make_app() -> App:
             sort_key=position,
         )
     return app
+
+
+def _group(groups: dict[str, App], name: str, position: int) -> App:
+    """The group of commands called `name`, made when its first command needs it."""
+    if name not in groups:
+        parent, _, leaf = name.rpartition(" ")
+        groups[name] = App(
+            name=leaf,
+            help=_GROUPS[name],
+            usage=f"batchpub {name} COMMAND [OPTIONS]",
+            sort_key=position,
+        )
+        _group(groups, parent, position).command(groups[name])
+    return groups[name]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -131,7 +161,7 @@ def run(arguments: Sequence[str]) -> int:
         answer = command(*bound.args, **bound.kwargs)
         if answer is not None:
             _report(answer, common)
-            if isinstance(answer, CheckSummary):
+            if isinstance(answer, CheckSummary | KlaviyoPushSummary):
                 return _verdict(answer, common)
     except SystemExit as end:  # a command that ends early and has said all it had to say
         return end.code if isinstance(end.code, int) else 1
@@ -190,11 +220,11 @@ def _report(answer: object, common: CommonOptions) -> None:
         print_lines(summary_lines(answer))
 
 
-def _verdict(answer: CheckSummary, common: CommonOptions) -> int:
+def _verdict(answer: CheckSummary | KlaviyoPushSummary, common: CommonOptions) -> int:
     """The exit code of a report that may be a refusal; its reason is told like any error."""
-    from pipeline.cli.check_summary import error_line
+    from pipeline.cli.summary import error_line
 
-    line = error_line(answer)
+    line = error_line(answer.error)
     if line is not None and not common.json:
         print_lines([line])
     return answer.exit_code

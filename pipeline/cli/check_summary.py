@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from pipeline.cli.summary import count, duration, over_vendor_limit
-from pipeline.errors import BatchpubError
 from pipeline.records import CheckSummary, Finding, IdShapes, KnownMatch, ListComparison
 
-__all__ = ["check_lines", "error_line"]
+__all__ = ["check_lines"]
 
 _WIDTH: Final = 80
 _WORTH_TELLING: Final = 0.1  # percent of the ids
@@ -23,7 +22,7 @@ _RECEIPTS: Final = {
 
 
 def check_lines(done: CheckSummary) -> list[str]:
-    """The lines of the summary; the reason of a refusal is in `error_line`."""
+    """The lines of the summary; the reason of a refusal is told as an error."""
     verdict = "may be sent" if done.error is None else "must not be sent"
     rows: list[_Row] = [
         ("lines", count(done.lines), ""),
@@ -50,24 +49,6 @@ def check_lines(done: CheckSummary) -> list[str]:
         "",
         *(f"  {label:<7}  {text}" for label, text in facts),
     ]
-
-
-def error_line(done: CheckSummary) -> str | None:
-    """Why the list is refused, in the words of every error; None for a sound one."""
-    if done.error is None:
-        return None
-    fields = {name: done.error[name] for name in ("source", "position", "remedy")}
-    error = BatchpubError(
-        str(done.error["message"]),
-        **{name: None if value is None else str(value) for name, value in fields.items()},
-        limit=_figure(done.error["limit"]),
-        actual=_figure(done.error["actual"]),
-    )
-    return f"batchpub: error: {error}"
-
-
-def _figure(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 def _problems(done: CheckSummary) -> list[str]:

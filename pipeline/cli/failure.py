@@ -116,8 +116,9 @@ def _missing(argument: Argument, keyword: str | None, remedy: str) -> Configurat
 
 def _unknown_option(typed: str, text: str, remedy: str) -> ConfigurationError:
     option = typed.split("=", 1)[0]  # what follows may be the key itself
-    if option == "--private-key":
-        remedy = "set BATCHPUB_PRIVATE_KEY, other users can see the options of a process"
+    if option in {"--private-key", "--klaviyo-key"}:
+        variable = "BATCHPUB_" + option[2:].replace("-", "_").upper()
+        remedy = f"set {variable}, other users can see the options of a process"
     elif "Did you mean " in text:
         remedy = "did you mean " + text.rpartition("Did you mean ")[2]
     return ConfigurationError(f"unknown option {option}", remedy=remedy)

@@ -24,11 +24,9 @@ _SANDBOX: Final = "sandbox"
 _TABLES: Final = {"explain": ("prepare", "explain")}
 # The sandbox prints its keys: they must never be the real ones of the caller's environment, nor
 # come from the part of the file that all commands share.
-_SANDBOX_OWN: Final = frozenset({"--tracker-id", "--public-key", "--private-key"})
-_PRIVATE_KEY_REMEDY: Final = (
-    "the private key comes from BATCHPUB_PRIVATE_KEY, BATCHPUB_PRIVATE_KEY_FILE or "
-    "BATCHPUB_PRIVATE_KEY_COMMAND in the environment"
-)
+_SANDBOX_OWN: Final = frozenset({"--tracker-id", "--public-key", "--private-key", "--klaviyo-key"})
+# What never stands in a file or a command line.
+_SECRETS: Final = frozenset({"--private-key", "--klaviyo-key"})
 
 
 def variable_name(option: str) -> str:
@@ -116,20 +114,20 @@ def _known_options(root: App) -> dict[str, set[str]]:
     return known
 
 
-def _tables(content: dict[str, Any], known: Iterable[str], path: Path) -> dict[str, dict[str, Any]]:
+def _tables(
+    content: dict[str, Any], known: Iterable[str], path: Path, within: str = ""
+) -> dict[str, dict[str, Any]]:
     """The tables of the file by command; those of a group lie within its own."""
-    groups = {name.partition(".")[0] for name in known if "." in name}
     found: dict[str, dict[str, Any]] = {}
-    for name, table in content.items():
+    for key, table in content.items():
+        name = within + key
         if not isinstance(table, dict):
-            continue
-        if name not in groups:
+            if within:
+                raise _unknown(key, sorted(known), path, f"[{within.rstrip('.')}] ")
+        elif any(one.startswith(f"{name}.") for one in known):
+            found |= _tables(table, known, path, f"{name}.")
+        else:
             found[name] = table
-            continue
-        for key, inner in table.items():
-            if not isinstance(inner, dict):
-                raise _unknown(key, sorted(known), path, f"[{name}] ")
-            found[f"{name}.{key}"] = inner
     return found
 
 
@@ -169,8 +167,11 @@ def _unknown(key: str, known: list[str], path: Path, table_name: str) -> Configu
     import difflib
 
     near = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
-    if _option(key) == "--private-key":
-        remedy: str | None = _PRIVATE_KEY_REMEDY
+    if _option(key) in _SECRETS:
+        name = variable_name(_option(key))
+        remedy: str | None = (
+            f"it comes from {name}, {name}_FILE or {name}_COMMAND in the environment"
+        )
     else:
         remedy = f"did you mean {near[0].replace('-', '_')}?" if near else None
     return ConfigurationError(

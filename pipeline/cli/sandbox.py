@@ -43,6 +43,8 @@ def _paste(ready: SandboxReady) -> list[str]:
         "BATCHPUB_TRACKER_ID": ready.tracker_id,
         "BATCHPUB_PUBLIC_KEY": ready.public_key,
         "BATCHPUB_PRIVATE_KEY": ready.private_key,
+        "BATCHPUB_KLAVIYO_URL": ready.base_url,
+        "BATCHPUB_KLAVIYO_KEY": ready.klaviyo_key,
     }
     return [
         f"The sandbox listens on {ready.base_url}",

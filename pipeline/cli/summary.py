@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from pipeline.errors import BatchpubError
 from pipeline.limits import EXPORT_MAX_PRODUCTS, MAX_BODY, MAX_LIST
 from pipeline.records import (
     CheckSummary,
@@ -12,12 +13,14 @@ from pipeline.records import (
     ExportSummary,
     FetchSummary,
     HistorySummary,
+    KlaviyoPullSummary,
+    KlaviyoPushSummary,
     PrepareSummary,
     UploadPlan,
     UploadSummary,
 )
 
-__all__ = ["count", "duration", "over_vendor_limit", "size", "summary_lines"]
+__all__ = ["count", "duration", "error_line", "over_vendor_limit", "size", "summary_lines"]
 
 _Row: TypeAlias = tuple[str, str]
 
@@ -44,11 +47,26 @@ def summary_lines(summary: object) -> list[str]:
         return _fetch(summary)
     if isinstance(summary, ExportSummary):
         return _export(summary, [])
+    if isinstance(summary, KlaviyoPullSummary):
+        return _pull(summary)
+    if isinstance(summary, KlaviyoPushSummary):
+        return _push(summary)
     if isinstance(summary, HistorySummary):
         from pipeline.cli.history import history_lines
 
         return history_lines(summary)
     raise TypeError(f"no lines for a {type(summary).__name__}")
+
+
+def error_line(error: Mapping[str, object] | None) -> str | None:
+    """What a report ends with, in the words of every error; None where it is good news."""
+    if error is None:
+        return None
+    fields = {
+        name: None if error[name] is None else str(error[name])
+        for name in ("source", "position", "remedy", "limit", "actual")
+    }
+    return f"batchpub: error: {BatchpubError(str(error['message']), **fields)}"
 
 
 def count(number: int, noun: str | None = None) -> str:
@@ -189,8 +207,56 @@ def _fetch(done: FetchSummary) -> list[str]:
     )
 
 
-def _export(done: ExportSummary, origin: list[_Row]) -> list[str]:
+def _pull(done: KlaviyoPullSummary) -> list[str]:
+    return _export(
+        done.export,
+        [("from", done.source), ("asked", _asked(done.requests, done.retries))],
+        [
+            ("profiles", count(done.profiles)),
+            *_if_any("  read by an earlier run", done.resumed_profiles),
+            ("  without recommendations", count(done.without_recommendations)),
+            *_if_any("  without a usable id, left out", done.without_id),
+            *_if_any("  types without a list of items", done.unusable_properties),
+        ],
+    )
+
+
+def _push(done: KlaviyoPushSummary) -> list[str]:
+    verb = "Would push" if done.dry_run else "Pushed"
     rows = [
+        *([] if done.dry_run else [("imported", count(done.imported))]),
+        *_if_any("refused", done.failed),
+        *_if_any("unknown", done.unknown),
+        ("users without recommendations", count(done.without_recommendations)),
+        *_if_any("users without a contact", done.without_contact),
+        *_if_any("contacts that cannot be used", done.unusable_contacts),
+        ("items", count(done.items)),
+        *_if_any("items cut to fit the profile limit", done.cut_items),
+        *_if_any("  of so many profiles", done.cut_profiles),
+        *_parts("properties", done.properties),
+    ]
+    jobs = count(done.jobs) + (
+        f", {done.resumed_jobs:,} of an earlier run" if done.resumed_jobs else ""
+    )
+    facts = [
+        ("to", done.target),
+        ("default set", done.default_set),
+        ("jobs", jobs),
+        ("size", size(done.bytes)),
+        *([("rejects", done.rejects)] if done.rejects and not done.dry_run else []),
+        *([] if done.dry_run else [("asked", _asked(done.requests, done.retries))]),
+        ("time", duration(done.duration_s)),
+    ]
+    return [f"{verb} {done.source}: {count(done.profiles, 'profile')}", *_table(rows, facts)]
+
+
+def _asked(requests: int, retries: int) -> str:
+    return count(requests, "request") + (f", {retries:,} of them again" if retries else "")
+
+
+def _export(done: ExportSummary, origin: list[_Row], read: list[_Row] | None = None) -> list[str]:
+    rows = [
+        *(read or []),
         ("users without results", count(done.users_without_results)),
         ("users that appear again", count(done.repeated_users)),
         ("default set", "yes" if done.has_default else "no"),

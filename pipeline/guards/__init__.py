@@ -21,6 +21,7 @@ from pipeline.guards.lists import (
     refuse_row_count,
     refuse_short_list,
     refuse_stale_suppression,
+    refuse_unusable_suppression,
 )
 from pipeline.guards.plans import plan_upload
 from pipeline.guards.uploads import (
@@ -59,5 +60,6 @@ __all__ = [
     "refuse_short_list",
     "refuse_stale_export",
     "refuse_stale_suppression",
+    "refuse_unusable_suppression",
     "refuse_wrong_receipt",
 ]

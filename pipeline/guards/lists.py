@@ -14,6 +14,7 @@ __all__ = [
     "refuse_row_count",
     "refuse_short_list",
     "refuse_stale_suppression",
+    "refuse_unusable_suppression",
 ]
 
 
@@ -146,4 +147,26 @@ def refuse_blank_suppression(
         limit=f"{limit[0] * 100:g}%" if limit[1] else f"{limit[0]:,.0f}",
         actual=f"{blank:,}" if not limit[1] else f"{blank / max(rows, 1):.2%}",
         remedy="check the export that wrote it and --suppress-column, or raise --max-rejects",
+    )
+
+
+def refuse_unusable_suppression(
+    unusable: Mapping[str, int], *, opt_outs: int, source: object
+) -> InputError | None:
+    """A suppression list with lost rows, or with none: each is mail to someone who said no."""
+    if unusable:
+        listed = ", ".join(
+            f"{n:,} {reason}" for reason, n in sorted(unusable.items(), key=_by_count)
+        )
+        return InputError(
+            f"{sum(unusable.values()):,} rows of the suppression list cannot be read: {listed}",
+            source=source,
+            remedy="mend the file: every opt-out counts",
+        )
+    if opt_outs:
+        return None
+    return InputError(
+        "the suppression list holds no ids",
+        source=source,
+        remedy="check the export that wrote it, or leave out --suppress",
     )

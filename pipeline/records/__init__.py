@@ -12,6 +12,7 @@ from pipeline.records.export import (
     FetchSummary,
     UserRecommendations,
 )
+from pipeline.records.klaviyo import KlaviyoPullSummary, KlaviyoPushSummary
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
 from pipeline.records.progress import OnProgress, Progress, ignore_progress
 from pipeline.records.sandbox import SandboxReady
@@ -29,6 +30,8 @@ __all__ = [
     "Finding",
     "HistorySummary",
     "IdShapes",
+    "KlaviyoPullSummary",
+    "KlaviyoPushSummary",
     "KnownMatch",
     "ListComparison",
     "OnProgress",

@@ -13,4 +13,5 @@ class SandboxReady:
     tracker_id: str
     public_key: str
     private_key: str
+    klaviyo_key: str
     export_url: str

@@ -24,6 +24,10 @@ Kinds for an upload (``"on": "upload"``, the default) and an export (``"on": "ex
     lost      the list is stored, then reset after `answer_bytes` (0) bytes of the answer;
               for an export a reset before any answer
 
+``"on": "klaviyo"`` counts the calls of the Klaviyo stand-in: status, html and redirect instead of
+the answer (with `commit` the call takes effect first), reset, stall, and lost: the call takes
+effect, then a reset after `answer_bytes` (0) bytes of the answer.
+
 For an export only:
 
     cut       the connection is closed in good order after `at_byte` (0) bytes of the body
@@ -43,12 +47,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from pipeline.errors import ConfigurationError
 
-__all__ = ["NO_FAULT", "Fault", "FaultPlan", "parse_faults"]
+__all__ = ["NO_FAULT", "Fault", "FaultPlan", "FaultTarget", "parse_faults"]
 
+FaultTarget = Literal["upload", "export", "klaviyo"]
 _ANY: Final = ("status", "early", "redirect", "html", "reset", "stall", "slow", "clock")
 _KINDS: Final = frozenset((*_ANY, "headers", "lost", "cut", "etag", "length", "bomb"))
 _EXPORT_ONLY: Final = frozenset(("cut", "etag", "length", "bomb"))
@@ -64,7 +69,7 @@ class Fault:
     """One entry of a plan; the module says what the fields mean."""
 
     kind: str
-    on: Literal["upload", "export"] = "upload"
+    on: FaultTarget = "upload"
     times: int | None = 1
     skip: int = 0
     share: float = 1.0
@@ -109,7 +114,7 @@ class FaultPlan:
         """Forget every fault."""
         self._pending.clear()
 
-    def take(self, on: Literal["upload", "export"]) -> Fault:
+    def take(self, on: FaultTarget) -> Fault:
         """The fault of this request, `NO_FAULT` if it has none."""
         for place, fault in enumerate(self._pending):
             if fault.on != on:
@@ -216,7 +221,7 @@ def _is_header_text(value: object) -> bool:
 
 
 _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
-    "on": lambda value: value in ("upload", "export"),
+    "on": lambda value: value in get_args(FaultTarget),
     "times": lambda value: value is None or _is_int(value, low=1),
     "skip": _is_int,
     "share": lambda value: _is_number(value, high=1.0),

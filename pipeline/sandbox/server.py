@@ -37,6 +37,8 @@ from pipeline.sandbox.control import ELSEWHERE, error_answer, export_path, route
 from pipeline.sandbox.exports import send_export
 from pipeline.sandbox.faults import FaultPlan, parse_faults
 from pipeline.sandbox.journal import ENTRY
+from pipeline.sandbox.klaviyo import KLAVIYO, Klaviyo, klaviyo_routes
+from pipeline.sandbox.klaviyo_control import klaviyo_control_routes
 from pipeline.sandbox.signature import Keys
 from pipeline.sandbox.state import STATE, State
 from pipeline.sandbox.store import Store
@@ -94,6 +96,8 @@ def create_app(settings: SandboxSettings) -> web.Application:
         "/exports/{tracker}/recommendations.{format:xml|json|jsonl}", send_export, allow_head=True
     )
     app.add_routes(routes())
+    app[KLAVIYO] = Klaviyo()
+    app.add_routes([*klaviyo_routes(), *klaviyo_control_routes()])
     return app
 
 
@@ -201,6 +205,7 @@ def _ready(settings: SandboxSettings, address: tuple[str, int]) -> SandboxReady:
         tracker_id=settings.tracker_id,
         public_key=settings.public_key or settings.tracker_id,
         private_key=settings.private_key,
+        klaviyo_key=settings.klaviyo_key,
         export_url=base_url + export_path(settings.tracker_id, "xml"),
     )
 

@@ -5,8 +5,10 @@ The attribute docstrings are the help texts of the command line: one list for bo
 
 from __future__ import annotations
 
+from pipeline.settings.calls import CallSettings
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
+from pipeline.settings.klaviyo import KlaviyoPullSettings, KlaviyoPushSettings
 from pipeline.settings.prepare import PrepareSettings, SelectionSettings
 from pipeline.settings.quantities import (
     parse_duration,
@@ -21,10 +23,13 @@ from pipeline.settings.secret import Secret
 from pipeline.settings.upload import HistorySettings, UploadSettings
 
 __all__ = [
+    "CallSettings",
     "CheckSettings",
     "ExportSettings",
     "FetchSettings",
     "HistorySettings",
+    "KlaviyoPullSettings",
+    "KlaviyoPushSettings",
     "PrepareSettings",
     "SandboxSettings",
     "Secret",

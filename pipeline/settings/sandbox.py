@@ -24,6 +24,8 @@ class SandboxSettings:
     """Public key. Default: the tracker id."""
     private_key: str = "sandbox-private-key"
     """Private key; a made-up one, printed on purpose."""
+    klaviyo_key: str = "pk_sandbox"
+    """Private key of the Klaviyo stand-in; made up too."""
     clock_tolerance: float = CLOCK_TOLERANCE_S
     """Seconds a request's Date may differ from the sandbox clock."""
     auth_status: int = 401
@@ -49,6 +51,7 @@ class SandboxSettings:
         checks = {
             "--port": 0 <= self.port <= 65_535,
             "--tracker-id": re.fullmatch(r"[A-Za-z0-9_.-]+", self.tracker_id) is not None,
+            "--klaviyo-key": re.fullmatch(r"[!-~]+", self.klaviyo_key) is not None,
             "--clock-tolerance": self.clock_tolerance >= 0,
             "--auth-status": 400 <= self.auth_status <= 499,
             "--success-status": 200 <= self.success_status <= 299,

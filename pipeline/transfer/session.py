@@ -33,8 +33,9 @@ def open_session(
     read_timeout_s: float | None = None,
     read_bufsize: int = READ_CHUNK,
     request_class: type[aiohttp.ClientRequest] = aiohttp.ClientRequest,
+    reuse: bool = False,
 ) -> aiohttp.ClientSession:
-    """A session for one attempt: a connection of its own, no cookies, bytes as they come.
+    """A session with one connection at a time, no cookies, bytes as they come.
 
     Args:
         tls: Certificates to trust.
@@ -42,9 +43,10 @@ def open_session(
         read_timeout_s: Longest silence while an answer is awaited or read, in seconds.
         read_bufsize: Bytes of an answer's body that wait to be read, half of the most.
         request_class: Who writes the request.
+        reuse: Keep the connection for the next request; by default each has one of its own.
     """
     connector = aiohttp.TCPConnector(
-        ssl=tls, force_close=True, limit=1, use_dns_cache=False, resolver=_Resolver()
+        ssl=tls, force_close=not reuse, limit=1, use_dns_cache=False, resolver=_Resolver()
     )
     return aiohttp.ClientSession(
         connector=connector,

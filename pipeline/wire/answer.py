@@ -110,13 +110,21 @@ class Failure:
     retry_after_s: float | None = None
 
 
-def judge_answer(answer: Answer, *, phase: Phase, source: str) -> Failure | None:
+def judge_answer(
+    answer: Answer,
+    *,
+    phase: Phase,
+    source: str,
+    remedies: Mapping[int, str] | None = None,
+) -> Failure | None:
     """What an answer means; None is success.
 
     Args:
         answer: The answer.
         phase: How far the request had got when the answer was complete.
         source: The address to name in an error, safe to show.
+        remedies: What to do about a status, for a service whose requests are not signed; by default
+            what helps with the batch publisher.
     """
     status = answer.status
     if 200 <= status < 300:
@@ -128,7 +136,7 @@ def judge_answer(answer: Answer, *, phase: Phase, source: str) -> Failure | None
         return _come_back(answer, source, uncertain=uncertain)
     if status in RETRYABLE_STATUSES:
         return _come_back(answer, source, uncertain=False)
-    return Failure(error=_refusal(answer, source), retryable=False)
+    return Failure(error=_refusal(answer, source, remedies), retryable=False)
 
 
 def judge_silence(reason: str, *, phase: Phase, source: str, remedy: str | None = None) -> Failure:
@@ -208,7 +216,8 @@ def clock_offset(answer: Answer) -> float | None:
 
 
 def safe_text(body: bytes, *, max_chars: int = _MAX_TEXT) -> str:
-    """Text of an answer for a message: one short line, no tags, control characters or user ids."""
+    """Text of an answer for a message: one short line, no tags, control characters, user ids or
+    e-mail addresses."""
     text = body[:_MAX_CLEANED].decode("utf-8", errors="replace")
     if "\x00" in text or text.count("\ufffd") > len(text) // 4:
         return ""  # compressed or binary: nothing a person could read
@@ -262,8 +271,12 @@ def _come_back(answer: Answer, source: str, *, uncertain: bool) -> Failure:
     )
 
 
-def _refusal(answer: Answer, source: str) -> RemoteError:
+def _refusal(answer: Answer, source: str, remedies: Mapping[int, str] | None) -> RemoteError:
     meaning, remedy = _MEANINGS.get(answer.status, ("the server refused", None))
+    if remedies is not None:
+        return RemoteError(
+            _with_text(meaning, answer), source=source, remedy=remedies.get(answer.status)
+        )
     offset = clock_offset(answer) if answer.status in {401, 403} else None
     if offset is not None and abs(offset) > CLOCK_TOLERANCE_S:
         direction = "ahead" if offset > 0 else "behind"

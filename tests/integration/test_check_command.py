@@ -11,7 +11,8 @@ import pytest
 
 import pipeline
 from pipeline.cli import app
-from pipeline.cli.check_summary import check_lines, error_line
+from pipeline.cli.check_summary import check_lines
+from pipeline.cli.summary import error_line
 
 
 class Told(NamedTuple):
@@ -200,7 +201,7 @@ def test_a_flaw_is_found_and_told(tmp_path: Path, data: bytes, problem: str) -> 
     ]
     lines = check_lines(found)
     assert lines[0].endswith("must not be sent")
-    assert problem in str(error_line(found))
+    assert problem in str(error_line(found.error))
 
 
 def test_u2028_crlf_and_odd_spacing_are_no_flaw(tmp_path: Path) -> None:

@@ -18,3 +18,10 @@ pipeline.parse(Path("e.xml"), ["r.jsonl", Path("r.parquet")])
 came: pipeline.FetchSummary = pipeline.fetch("https://e/x.xml", "r.jsonl", deadline="1h")
 pipeline.fetch("file:///x.xml", ["r.jsonl"], wait="2h", newer_than="2026-11-23", secret="s")
 users: int = came.export.users
+pulled: pipeline.KlaviyoPullSummary = pipeline.deliver_klaviyo_pull(
+    ["r.jsonl", Path("r.parquet")], key="pk", id_property="customer_id", min_coverage="90%"
+)
+pushed: pipeline.KlaviyoPushSummary = pipeline.deliver_klaviyo_push(
+    "r.jsonl", key=pipeline.Secret("pk"), contacts=Path("c.csv"), state_dir="state"
+)
+pipeline.deliver_klaviyo_push("r.parquet", dry_run=True)

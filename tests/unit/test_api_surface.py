@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 def test_the_public_names_are_the_flows_errors_settings_and_summaries() -> None:
     expected = set(api.__all__)
     expected |= set(errors.__all__) - {"Terminated"}
-    expected |= {name for name in vars(settings) if name.endswith("Settings")} - {"SandboxSettings"}
+    expected |= {name for name in vars(settings) if name.endswith("Settings")}
+    expected -= {"SandboxSettings", "CallSettings"}
     expected |= {name for name in vars(records) if name.endswith("Summary")}
     expected |= {"Progress", "Secret"}
 
@@ -58,6 +59,8 @@ def test_importing_the_package_or_a_name_imports_nothing_heavy() -> None:
         ("upload", [settings.UploadSettings]),
         ("parse", [settings.ExportSettings]),
         ("fetch", [settings.FetchSettings, settings.ExportSettings]),
+        ("deliver_klaviyo_pull", [settings.KlaviyoPullSettings, settings.ExportSettings]),
+        ("deliver_klaviyo_push", [settings.KlaviyoPushSettings]),
     ],
 )
 def test_a_function_s_keywords_are_the_fields_of_its_settings(
@@ -71,8 +74,13 @@ def test_a_function_s_keywords_are_the_fields_of_its_settings(
     }
 
     expected = {one.name for part in parts for one in fields(part)} | {"on_progress"}
-    more = {"upload": {"private_key", "state_dir"}, "fetch": {"secret", "state_dir"}}
-    assert expected | more.get(function, set()) == keywords
+    own = {
+        "fetch": {"secret", "state_dir"},
+        "upload": {"private_key", "state_dir"},
+        "deliver_klaviyo_pull": {"key"},
+        "deliver_klaviyo_push": {"key", "state_dir"},
+    }
+    assert expected | own.get(function, set()) == keywords
 
 
 def test_a_misspelt_keyword_is_a_type_error_at_run_time_too() -> None:

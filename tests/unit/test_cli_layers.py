@@ -14,6 +14,8 @@ from pipeline.errors import ConfigurationError
 from pipeline.settings import (
     ExportSettings,
     FetchSettings,
+    KlaviyoPullSettings,
+    KlaviyoPushSettings,
     PrepareSettings,
     SandboxSettings,
     UploadSettings,
@@ -123,12 +125,25 @@ def test_positional_arguments_come_from_the_command_line_only(
 def test_the_sandbox_never_takes_the_real_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("TRACKER_ID", "PUBLIC_KEY", "PRIVATE_KEY"):
+    for name in ("TRACKER_ID", "PUBLIC_KEY", "PRIVATE_KEY", "KLAVIYO_KEY"):
         monkeypatch.setenv(f"BATCHPUB_{name}", "real")
     config = write(tmp_path, 'tracker_id = "real"\npublic_key = "real"\n[sandbox]\nport = 81\n')
 
     settings = parsed("sandbox", "--config", config)["settings"]
     assert SandboxSettings(port=81) == settings
+
+
+def test_a_command_of_a_group_has_its_table_within_those_of_the_groups(tmp_path: Path) -> None:
+    config = write(
+        tmp_path,
+        'revision = "2026-01-15"\n[deliver.klaviyo.pull]\nlist_id = "L1"\n'
+        "[deliver.klaviyo.push]\ninclude_default = true\n",
+    )
+
+    pull = parsed("deliver", "klaviyo", "pull", "-o", "r.jsonl", "--config", config)["settings"]
+    push = parsed("deliver", "klaviyo", "push", "r.jsonl", "--config", config)["settings"]
+    assert KlaviyoPullSettings(revision="2026-01-15", list_id="L1") == pull
+    assert KlaviyoPushSettings(revision="2026-01-15", include_default=True) == push
 
 
 @pytest.mark.parametrize(
@@ -141,6 +156,11 @@ def test_the_sandbox_never_takes_the_real_keys(
         ("config = 'other.toml'\n", "config: unknown key"),
         ('private_key = "SECRET"\n', "BATCHPUB_PRIVATE_KEY"),
         ('[upload]\nprivate_key = "SECRET"\n', "BATCHPUB_PRIVATE_KEY"),
+        ('klaviyo_key = "SECRET"\n', "BATCHPUB_KLAVIYO_KEY"),
+        ('[deliver.klaviyo.pull]\nklaviyo_key = "SECRET"\n', "BATCHPUB_KLAVIYO_KEY"),
+        ("[deliver.klaviyo.pull]\ndry_run = true\n", "[deliver.klaviyo.pull] dry_run: unknown key"),
+        ("[deliver]\nrevision = '2026-07-15'\n", "[deliver] revision: unknown key"),
+        ("[deliver.klaviyo.pul]\n", "deliver.klaviyo.pul: unknown key"),
         ("port = 1\n", "port: unknown key"),
         ("tracker_id = [1\nSECRET", "not valid TOML"),
         ("tracker_id = ['a', 'b']\n", "tracker_id: the value must be"),
@@ -174,11 +194,15 @@ def test_a_missing_or_undecodable_file_is_refused(tmp_path: Path) -> None:
         ("parse", ExportSettings),
         ("fetch", ExportSettings),
         ("fetch", FetchSettings),
+        ("deliver klaviyo pull", KlaviyoPullSettings),
+        ("deliver klaviyo push", KlaviyoPushSettings),
         ("sandbox", SandboxSettings),
     ],
 )
 def test_every_setting_is_an_option_with_a_help_text(command: str, settings: type) -> None:
-    app = make_app()[command]
+    app = make_app()
+    for name in command.split():
+        app = app[name]
     texts = {
         argument.name: argument.parameter.help
         for argument in app.assemble_argument_collection(parse_docstring=True)
