@@ -35,6 +35,9 @@ For an export only:
     length    Content-Length is wrong by `delta` (1)
     bomb      a gzip answer that unpacks to `size` (1 GiB) bytes
 
+For SmartEmailing's API (``"on": "smartemailing"``): status, redirect, html, stall, headers, lost,
+and reset, which comes once the request is read and before it does anything.
+
 Fields of every kind: `on`, `times` (1; null for ever), `skip` (0: requests let through before),
 `share` (1.0: part of the due requests hit), `headers` (added to the answer: an object, or a list
 of pairs), `retry_after_s` (Retry-After in seconds), `retry_after_date_s` (the same as an HTTP
@@ -53,10 +56,11 @@ from pipeline.errors import ConfigurationError
 
 __all__ = ["NO_FAULT", "Fault", "FaultPlan", "FaultTarget", "parse_faults"]
 
-FaultTarget = Literal["upload", "export", "klaviyo"]
+FaultTarget = Literal["upload", "export", "klaviyo", "smartemailing"]
 _ANY: Final = ("status", "early", "redirect", "html", "reset", "stall", "slow", "clock")
 _KINDS: Final = frozenset((*_ANY, "headers", "lost", "cut", "etag", "length", "bomb"))
 _EXPORT_ONLY: Final = frozenset(("cut", "etag", "length", "bomb"))
+_API: Final = frozenset(("status", "redirect", "html", "reset", "stall", "headers", "lost"))
 _STATUS: Final = {"redirect": 302, "html": 200}
 _MODIFIERS: Final[dict[str, dict[str, Any]]] = {
     "slow": {"bytes_per_s": 65_536},
@@ -190,6 +194,8 @@ def _fault(value: object, position: str, source: object) -> Fault:
     made["headers"] = tuple((name, text) for name, text in pairs)
     if kind in _EXPORT_ONLY and made.setdefault("on", "export") != "export":
         raise refuse(f"{kind} is for the export only")
+    if made.get("on") == "smartemailing" and kind not in _API:
+        raise refuse(f"{kind} is not for an API")
     return Fault(**made)
 
 

@@ -40,6 +40,7 @@ from pipeline.sandbox.journal import ENTRY
 from pipeline.sandbox.klaviyo import KLAVIYO, Klaviyo, klaviyo_routes
 from pipeline.sandbox.klaviyo_control import klaviyo_control_routes
 from pipeline.sandbox.signature import Keys
+from pipeline.sandbox.smartemailing import smartemailing_routes
 from pipeline.sandbox.state import STATE, State
 from pipeline.sandbox.store import Store
 from pipeline.sandbox.upload import continue_later, receive_upload
@@ -98,6 +99,7 @@ def create_app(settings: SandboxSettings) -> web.Application:
     app.add_routes(routes())
     app[KLAVIYO] = Klaviyo()
     app.add_routes([*klaviyo_routes(), *klaviyo_control_routes()])
+    app.add_routes(smartemailing_routes())
     return app
 
 

@@ -40,6 +40,10 @@ class SandboxSettings:
     """Seconds until an unfinished upload is cancelled with 408."""
     legacy_path: bool = False
     """Serve the old /v1/batching/ path too."""
+    smartemailing_user: str = "sandbox@example.com"
+    """User name of its SmartEmailing account."""
+    smartemailing_key: str = "sandbox-smartemailing-key"
+    """API key of its SmartEmailing account; made up like the private key."""
     faults: Path | None = None
     """Fault plan, a JSON file: what goes wrong, on which request, how often."""
     receive_buffer: int | None = None
