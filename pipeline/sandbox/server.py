@@ -208,6 +208,8 @@ def _ready(settings: SandboxSettings, address: tuple[str, int]) -> SandboxReady:
         public_key=settings.public_key or settings.tracker_id,
         private_key=settings.private_key,
         klaviyo_key=settings.klaviyo_key,
+        smartemailing_user=settings.smartemailing_user,
+        smartemailing_key=settings.smartemailing_key,
         export_url=base_url + export_path(settings.tracker_id, "xml"),
     )
 

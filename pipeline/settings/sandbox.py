@@ -56,6 +56,9 @@ class SandboxSettings:
             "--port": 0 <= self.port <= 65_535,
             "--tracker-id": re.fullmatch(r"[A-Za-z0-9_.-]+", self.tracker_id) is not None,
             "--klaviyo-key": re.fullmatch(r"[!-~]+", self.klaviyo_key) is not None,
+            "--smartemailing-user": re.fullmatch(r"[^:\x00-\x1f]+", self.smartemailing_user)
+            is not None,
+            "--smartemailing-key": bool(self.smartemailing_key),
             "--clock-tolerance": self.clock_tolerance >= 0,
             "--auth-status": 400 <= self.auth_status <= 499,
             "--success-status": 200 <= self.success_status <= 299,

@@ -1,0 +1,146 @@
+"""Who has which user id: the values of one custom field beside the addresses of the contacts.
+
+Strategy: the API has no such listing, so two are read side by side, both ordered by contact, and
+merged; memory is that of two pages. Pages are cut by offset, and rows come and go while they are
+read. Each page therefore begins with the last row of the one before: where that row is missing,
+something before it went away, and reading steps back until it is found. Rows seen already are
+passed over. So a row that was there all the time is given exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
+
+from pipeline.deliver.smartemailing_api import Page, SmartEmailing
+from pipeline.errors import RemoteError
+from pipeline.limits import MAX_ID_CHARS, SMARTEMAILING_PAGE
+from pipeline.records import RESERVED_ID
+
+__all__ = ["IdCounts", "KnownContact", "iter_contacts", "iter_listing"]
+
+_Key: TypeAlias = tuple[int, ...]
+# Whole pages of rows seen already: nobody inserts as many between two requests.
+_MOST_STALE: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownContact:
+    """One contact whose custom field holds a user id."""
+
+    user_id: str
+    email: str
+    contact_id: int
+
+
+@dataclass(slots=True, kw_only=True)
+class IdCounts:
+    """What was read, and why rows were left out."""
+
+    values: int = 0
+    blank: int = 0
+    reserved: int = 0
+    """The id of the generic set, which is nobody's."""
+    too_long: int = 0
+    blacklisted: int = 0
+    without_contact: int = 0
+    """The contact went away while it was read."""
+
+
+async def iter_contacts(
+    service: SmartEmailing, field: int, counts: IdCounts
+) -> AsyncIterator[KnownContact]:
+    """Contacts with a user id in the custom field `field`, ordered by contact.
+
+    Raises:
+        RemoteError: the listings are not in the order asked for, or do not go on.
+    """
+    contacts = iter_listing(service.contacts_page, lambda row: (_number(row, "id"),))
+    contact = await anext(contacts, None)
+
+    async def values_page(offset: int) -> Page:
+        return await service.values_page(field, offset)
+
+    by_contact = iter_listing(
+        values_page, lambda row: (_number(row, "contact_id"), _number(row, "id"))
+    )
+    async for row in by_contact:
+        counts.values += 1
+        user_id, number = row.get("value"), row["contact_id"]
+        if not isinstance(user_id, str) or not user_id.strip():
+            counts.blank += 1
+            continue
+        if user_id == RESERVED_ID:
+            counts.reserved += 1
+            continue
+        if len(user_id) > MAX_ID_CHARS:
+            counts.too_long += 1
+            continue
+        while contact is not None and contact["id"] < number:
+            contact = await anext(contacts, None)
+        if contact is None or contact["id"] != number:
+            counts.without_contact += 1
+        elif contact.get("blacklisted"):
+            counts.blacklisted += 1
+        else:
+            email = contact.get("emailaddress")
+            if not isinstance(email, str):
+                raise _strange("a contact without an address")
+            yield KnownContact(user_id=user_id, email=email, contact_id=number)
+
+
+async def iter_listing(
+    fetch_page: Callable[[int], Awaitable[Page]], key: Callable[[dict[str, Any]], _Key]
+) -> AsyncIterator[dict[str, Any]]:
+    """Every row of a listing once, in its order, though rows come and go meanwhile.
+
+    Args:
+        fetch_page: The page that begins at an offset.
+        key: What the listing is ordered by, ascending and without equals.
+
+    Raises:
+        RemoteError: another order, or pages that repeat for ever.
+    """
+    offset, last = 0, None
+    back = stale = 0
+    while True:
+        page = await fetch_page(offset)
+        keys = [key(row) for row in page.rows]
+        if any(one >= other for one, other in pairwise(keys)):
+            raise _strange("a listing in another order than asked for")
+        if last is not None and offset > 0 and (not keys or keys[0] > last):
+            back = min(max(2 * back, 1), SMARTEMAILING_PAGE - 1)
+            offset = max(offset - back, 0)
+            continue
+        back = 0
+        fresh = [
+            row for row, one in zip(page.rows, keys, strict=True) if last is None or one > last
+        ]
+        for row in fresh:
+            yield row
+        if fresh:
+            last = keys[-1]
+        stale = 0 if fresh else stale + 1
+        end = offset + len(page.rows)
+        if end >= page.total if page.total is not None else not fresh:
+            return
+        if not page.rows or stale >= _MOST_STALE:
+            raise _strange("pages that do not go on")
+        offset = end - 1 if len(page.rows) > 1 else end
+
+
+def _number(row: dict[str, Any], name: str) -> int:
+    value = row.get(name)
+    if not isinstance(value, int):
+        raise _strange(f"a row without {name}")
+    return value
+
+
+def _strange(what: str) -> RemoteError:
+    return RemoteError(
+        f"the service gave {what}",
+        source="SmartEmailing",
+        remedy="run the command again; if it happens again, the API has changed",
+    )
