@@ -24,9 +24,10 @@ Kinds for an upload (``"on": "upload"``, the default) and an export (``"on": "ex
     lost      the list is stored, then reset after `answer_bytes` (0) bytes of the answer;
               for an export a reset before any answer
 
-``"on": "klaviyo"`` counts the calls of the Klaviyo stand-in: status, html and redirect instead of
-the answer (with `commit` the call takes effect first), reset, stall, and lost: the call takes
-effect, then a reset after `answer_bytes` (0) bytes of the answer.
+``"on": "klaviyo"`` and ``"on": "smartemailing"`` count the calls of these stand-ins: status, html
+and redirect instead of the answer (with `commit` the call takes effect first), reset before
+anything, stall, headers, clock, and lost: the call takes effect, then a reset after `answer_bytes`
+(0) bytes of the answer.
 
 For an export only:
 
@@ -34,9 +35,6 @@ For an export only:
     etag      another ETag and Last-Modified than before
     length    Content-Length is wrong by `delta` (1)
     bomb      a gzip answer that unpacks to `size` (1 GiB) bytes
-
-For SmartEmailing's API (``"on": "smartemailing"``): status, redirect, html, stall, headers, lost,
-and reset, which comes once the request is read and before it does anything.
 
 Fields of every kind: `on`, `times` (1; null for ever), `skip` (0: requests let through before),
 `share` (1.0: part of the due requests hit), `headers` (added to the answer: an object, or a list
@@ -60,7 +58,9 @@ FaultTarget = Literal["upload", "export", "klaviyo", "smartemailing"]
 _ANY: Final = ("status", "early", "redirect", "html", "reset", "stall", "slow", "clock")
 _KINDS: Final = frozenset((*_ANY, "headers", "lost", "cut", "etag", "length", "bomb"))
 _EXPORT_ONLY: Final = frozenset(("cut", "etag", "length", "bomb"))
-_API: Final = frozenset(("status", "redirect", "html", "reset", "stall", "headers", "lost"))
+_API: Final = frozenset(
+    ("status", "redirect", "html", "reset", "stall", "headers", "clock", "lost")
+)
 _STATUS: Final = {"redirect": 302, "html": 200}
 _MODIFIERS: Final[dict[str, dict[str, Any]]] = {
     "slow": {"bytes_per_s": 65_536},
@@ -194,7 +194,7 @@ def _fault(value: object, position: str, source: object) -> Fault:
     made["headers"] = tuple((name, text) for name, text in pairs)
     if kind in _EXPORT_ONLY and made.setdefault("on", "export") != "export":
         raise refuse(f"{kind} is for the export only")
-    if made.get("on") == "smartemailing" and kind not in _API:
+    if made.get("on") in ("klaviyo", "smartemailing") and kind not in _API:
         raise refuse(f"{kind} is not for an API")
     return Fault(**made)
 

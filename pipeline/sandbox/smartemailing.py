@@ -22,15 +22,8 @@ import orjson
 from aiohttp import web
 
 from pipeline.errors import ConfigurationError
-from pipeline.sandbox.answers import (
-    answer_of,
-    break_after,
-    fault_headers,
-    json_answer,
-    no_answer,
-    pause,
-    reset,
-)
+from pipeline.sandbox.answers import json_answer
+from pipeline.sandbox.api_faults import answer_with_faults
 from pipeline.sandbox.journal import ENTRY
 from pipeline.sandbox.smartemailing_account import MAX_IMPORT, Account, RefusedError
 from pipeline.sandbox.state import STATE
@@ -40,7 +33,6 @@ __all__ = ["PREFIX", "smartemailing_routes"]
 PREFIX: Final = "/api/v3"
 _CONTROL: Final = "/_sandbox/smartemailing"
 _MAX_BODY: Final = 64 * 1024 * 1024
-_ANSWERING: Final = frozenset({"status", "early", "redirect", "html"})
 _Handler: TypeAlias = Callable[[web.Request, Account, bytes], web.Response]
 _WebHandler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -67,35 +59,20 @@ def smartemailing_routes() -> list[web.AbstractRouteDef]:
 def _endpoint(handler: _Handler, *, open_to_all: bool = False) -> _WebHandler:
     """The handler behind what all endpoints do: faults, login, and refusals as 422."""
 
-    async def serve(request: web.Request) -> web.StreamResponse:
-        state, entry = request.app[STATE], request[ENTRY]
-        fault = state.plan.take("smartemailing")
-        entry.fault = None if fault.kind == "none" else fault.kind
-        body = await _read(request)
-        entry.body_bytes = len(body)
-        if fault.kind == "reset":
-            reset(request)
-            return no_answer()
-        if fault.kind == "stall":
-            await pause(state.stopping, fault.seconds)
-        if fault.kind in _ANSWERING and not fault.commit:
-            answer = answer_of(fault, request)
-        else:
-            answer = _answered(request, handler, body, open_to_all=open_to_all)
-            if fault.kind in _ANSWERING:
-                answer = answer_of(fault, request)
-        fault_headers(answer, fault, request)
-        if fault.kind == "lost":
-            return await break_after(request, answer, count=fault.answer_bytes)
-        return answer
+    async def handle(request: web.Request) -> web.StreamResponse:
+        async def serve(request: web.Request) -> web.Response:
+            return _answered(request, handler, await _read(request), open_to_all=open_to_all)
 
-    return serve
+        return await answer_with_faults(request, "smartemailing", serve)
+
+    return handle
 
 
 def _answered(
     request: web.Request, handler: _Handler, body: bytes, *, open_to_all: bool
 ) -> web.Response:
     state, entry = request.app[STATE], request[ENTRY]
+    entry.body_bytes = len(body)
     entry.authorized = _logged_in(request)
     if not open_to_all and not entry.authorized:
         return _envelope(401, "error", message="Authentication Failed")

@@ -248,7 +248,7 @@ def test_faults_for_the_api_come_from_the_same_plan(ready: SandboxReady) -> None
     assert 201 == send().status
 
 
-@pytest.mark.parametrize("kind", ["early", "slow", "clock", "cut", "bomb"])
+@pytest.mark.parametrize("kind", ["early", "slow", "cut", "bomb"])
 def test_faults_that_mean_nothing_to_the_api_are_refused(ready: SandboxReady, kind: str) -> None:
     data = json.dumps([{"kind": kind, "on": "smartemailing"}]).encode()
     answer = fetch(f"{ready.base_url}/_sandbox/faults", method="POST", data=data)
