@@ -18,6 +18,8 @@ from pipeline.records import (
     KlaviyoPushSummary,
     OnProgress,
     PrepareSummary,
+    SmartEmailingCheckSummary,
+    SmartEmailingIdsSummary,
     UploadSummary,
     ignore_progress,
 )
@@ -30,6 +32,8 @@ from pipeline.settings import (
     KlaviyoPushSettings,
     PrepareSettings,
     Secret,
+    SmartEmailingIdsSettings,
+    SmartEmailingSettings,
     UploadSettings,
 )
 
@@ -37,6 +41,8 @@ __all__ = [
     "check",
     "deliver_klaviyo_pull",
     "deliver_klaviyo_push",
+    "deliver_smartemailing_check",
+    "deliver_smartemailing_ids",
     "fetch",
     "history",
     "parse",
@@ -166,6 +172,28 @@ def deliver_klaviyo_push(
         if key is None or settings.dry_run:
             return push.leave()
         return push.send(key, on_progress, state_dir=state_dir)
+
+
+def deliver_smartemailing_check(
+    key: Secret, settings: SmartEmailingSettings
+) -> SmartEmailingCheckSummary:
+    """Login → the account it belongs to."""
+    from pipeline.delivery.smartemailing import check_account
+
+    return check_account(key, settings)
+
+
+def deliver_smartemailing_ids(
+    output: Path,
+    key: Secret,
+    settings: SmartEmailingIdsSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> SmartEmailingIdsSummary:
+    """Custom field of the contacts → file of who has which user id, published when whole."""
+    from pipeline.delivery.smartemailing import read_ids
+
+    return read_ids(output, key, settings, on_progress)
 
 
 def _without_credentials(url: str) -> str:

@@ -70,6 +70,22 @@ _COMMANDS: Final = {
         The key comes from the environment, as for pull. Scopes: lists:write, profiles:read,
         profiles:write.""",
     ),
+    "deliver smartemailing check": (
+        "--smartemailing-user NAME",
+        """Ask SmartEmailing whether it is there and knows the login.
+
+        The API key comes from the environment: BATCHPUB_SMARTEMAILING_KEY holds it,
+        BATCHPUB_SMARTEMAILING_KEY_FILE names a file that does, or
+        BATCHPUB_SMARTEMAILING_KEY_COMMAND a command that prints it.""",
+    ),
+    "deliver smartemailing ids": (
+        "--id-field FIELD -o FILE",
+        """Read who has which user id: contacts whose custom field holds one.
+
+        The file, .csv or .jsonl, has the columns auth_user_id, email and contact_id, as --contacts
+        of the other commands wants them. Blacklisted contacts are left out. The API key comes from
+        the environment, see `deliver smartemailing check`.""",
+    ),
     "sandbox": (
         "",
         """Serve a local stand-in of the remote services.
@@ -80,6 +96,7 @@ _COMMANDS: Final = {
 _GROUPS: Final[dict[str, str]] = {
     "deliver": "Hand recommendations to what sends the mail: newsletters, Klaviyo, SmartEmailing.",
     "deliver klaviyo": "Read recommendations from Klaviyo profiles, or write them there.",
+    "deliver smartemailing": "Read user ids from SmartEmailing, or write recommendations there.",
 }
 _EPILOGUE: Final = "Options can also be set as BATCHPUB_NAME, or in the file named by --config."
 _USAGE_ERROR: Final = 2

@@ -11,10 +11,11 @@ from typing import Final
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Secret
 
-__all__ = ["KLAVIYO_KEY", "PRIVATE_KEY", "read_secret", "secret_is_set"]
+__all__ = ["KLAVIYO_KEY", "PRIVATE_KEY", "SMARTEMAILING_KEY", "read_secret", "secret_is_set"]
 
 PRIVATE_KEY: Final = "BATCHPUB_PRIVATE_KEY"
 KLAVIYO_KEY: Final = "BATCHPUB_KLAVIYO_KEY"
+SMARTEMAILING_KEY: Final = "BATCHPUB_SMARTEMAILING_KEY"
 _MAX_KEY: Final = 4_096
 _COMMAND_TIMEOUT_S: Final = 60.0
 

@@ -16,6 +16,8 @@ from pipeline.records import (
     KlaviyoPushSummary,
     PrepareSummary,
     UploadPlan,
+    SmartEmailingCheckSummary,
+    SmartEmailingIdsSummary,
     UploadSummary,
 )
 
@@ -50,6 +52,10 @@ def summary_lines(summary: object) -> list[str]:
         from pipeline.cli.history import history_lines
 
         return history_lines(summary)
+    if isinstance(summary, SmartEmailingCheckSummary):
+        return _smartemailing_check(summary)
+    if isinstance(summary, SmartEmailingIdsSummary):
+        return _smartemailing_ids(summary)
     raise TypeError(f"no lines for a {type(summary).__name__}")
 
 
@@ -261,6 +267,27 @@ def _export(done: ExportSummary, origin: list[_Row], read: list[_Row] | None = N
         ("time", duration(done.duration_s)),
     ]
     return [f"Wrote {', '.join(done.outputs)}: {count(done.users, 'user')}", *_table(rows, facts)]
+
+
+def _smartemailing_check(done: SmartEmailingCheckSummary) -> list[str]:
+    account = "account" if done.account_id is None else f"account {done.account_id}"
+    facts = [("asked", _asked(done.requests, done.retries)), ("time", duration(done.duration_s))]
+    return [f"The login is right: {account} at {done.source}", *_table([], facts)]
+
+
+def _smartemailing_ids(done: SmartEmailingIdsSummary) -> list[str]:
+    rows = [("values read", count(done.values)), *_parts("left out", done.left_out)]
+    facts = [
+        ("from", done.source),
+        ("field", f"{done.field_name} ({done.field_id})"),
+        ("asked", _asked(done.requests, done.retries)),
+        ("time", duration(done.duration_s)),
+    ]
+    return [f"Wrote {done.output}: {count(done.contacts, 'contact')}", *_table(rows, facts)]
+
+
+def _asked(requests: int, retries: int) -> str:
+    return f"{count(requests, 'request')}, {retries:,} of them again"
 
 
 def _coverage(done: ExportSummary) -> list[_Row]:

@@ -6,19 +6,30 @@ not the documented envelope is an error that says so. A caller of HTTP is handed
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import orjson
 
+from pipeline.deliver.caller import JsonCaller
 from pipeline.errors import ConfigurationError, RemoteError
 from pipeline.limits import SMARTEMAILING_PAGE
+from pipeline.settings import Secret
 from pipeline.wire.answer import safe_text
 from pipeline.wire.json_message import JsonAnswer, JsonRequest
 
-__all__ = ["REMEDIES", "Caller", "CustomField", "Page", "Refused", "SmartEmailing"]
+__all__ = [
+    "REMEDIES",
+    "CustomField",
+    "Page",
+    "Refused",
+    "SmartEmailing",
+    "explain_refusal",
+    "headers",
+]
 
 _SOURCE: Final = "SmartEmailing"
 _REMEDY: Final = "check --smartemailing-url; if it is right, the API has changed"
@@ -30,14 +41,32 @@ REMEDIES: Final[Mapping[int, str]] = {
 }
 """What the user can do about a status that refuses."""
 
+# A refusal of these may quote what was sent, which is people's data.
+_QUOTING: Final = frozenset({400, 409, 413, 422})
 _TEXT_TYPES: Final = ("text", "textarea")
 
 
-class Caller(Protocol):
-    """Sends one request until an answer came that counts; see `pipeline.transfer.json_api`."""
+def headers(user: str, key: Secret) -> dict[str, str | Secret]:
+    """The headers of every request: HTTP Basic with user name and API key."""
+    login = base64.b64encode(f"{user}:{key.reveal()}".encode()).decode()
+    return {
+        "Authorization": Secret(f"Basic {login}"),
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+    }
 
-    async def call(self, request: JsonRequest) -> JsonAnswer:
-        """The answer, or a `BatchpubError`."""
+
+def explain_refusal(body: bytes, status: int, method: str) -> bytes:
+    """What may be shown of a refusal: nothing where it may quote what was sent."""
+    return b"" if method != "GET" and status in _QUOTING else _message(body)
+
+
+def _message(body: bytes) -> bytes:
+    try:
+        said = orjson.loads(body)["message"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return body
+    return said.encode("utf-8", "replace") if isinstance(said, str) else b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +100,7 @@ class SmartEmailing:
         caller: Speaks HTTP with the account's login; its base address ends in ``/api/v3``.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: JsonCaller) -> None:
         self._caller = caller
 
     async def check_credentials(self) -> int | None:

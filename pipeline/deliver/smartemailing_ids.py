@@ -9,8 +9,9 @@ passed over. So a row that was there all the time is given exactly once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
@@ -35,24 +36,18 @@ class KnownContact:
     contact_id: int
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class IdCounts:
-    """What was read, and why rows were left out."""
+    """How many values of the field were read, and why some are no line of the result."""
 
     values: int = 0
-    blank: int = 0
-    reserved: int = 0
-    """The id of the generic set, which is nobody's."""
-    too_long: int = 0
-    blacklisted: int = 0
-    without_contact: int = 0
-    """The contact went away while it was read."""
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 async def iter_contacts(
-    service: SmartEmailing, field: int, counts: IdCounts
+    service: SmartEmailing, field_id: int, counts: IdCounts
 ) -> AsyncIterator[KnownContact]:
-    """Contacts with a user id in the custom field `field`, ordered by contact.
+    """Contacts with a user id in the custom field `field_id`, ordered by contact.
 
     Raises:
         RemoteError: the listings are not in the order asked for, or do not go on.
@@ -61,7 +56,7 @@ async def iter_contacts(
     contact = await anext(contacts, None)
 
     async def values_page(offset: int) -> Page:
-        return await service.values_page(field, offset)
+        return await service.values_page(field_id, offset)
 
     by_contact = iter_listing(
         values_page, lambda row: (_number(row, "contact_id"), _number(row, "id"))
@@ -69,26 +64,32 @@ async def iter_contacts(
     async for row in by_contact:
         counts.values += 1
         user_id, number = row.get("value"), row["contact_id"]
-        if not isinstance(user_id, str) or not user_id.strip():
-            counts.blank += 1
-            continue
-        if user_id == RESERVED_ID:
-            counts.reserved += 1
-            continue
-        if len(user_id) > MAX_ID_CHARS:
-            counts.too_long += 1
-            continue
-        while contact is not None and contact["id"] < number:
-            contact = await anext(contacts, None)
-        if contact is None or contact["id"] != number:
-            counts.without_contact += 1
-        elif contact.get("blacklisted"):
-            counts.blacklisted += 1
+        reason = _id_problem(user_id)
+        if reason is None:
+            while contact is not None and contact["id"] < number:
+                contact = await anext(contacts, None)
+            reason = _contact_problem(contact, number)
+        if reason is not None:
+            counts.left_out[reason] += 1
         else:
-            email = contact.get("emailaddress")
-            if not isinstance(email, str):
+            email = None if contact is None else contact.get("emailaddress")
+            if not isinstance(email, str) or not isinstance(user_id, str):
                 raise _strange("a contact without an address")
             yield KnownContact(user_id=user_id, email=email, contact_id=number)
+
+
+def _id_problem(value: object) -> str | None:
+    if not isinstance(value, str) or not value.strip():
+        return "blank"
+    if value == RESERVED_ID:
+        return "id of the default set"
+    return "id too long" if len(value) > MAX_ID_CHARS else None
+
+
+def _contact_problem(contact: dict[str, Any] | None, number: int) -> str | None:
+    if contact is None or contact["id"] != number:
+        return "contact gone meanwhile"
+    return "contact blacklisted" if contact.get("blacklisted") else None
 
 
 async def iter_listing(

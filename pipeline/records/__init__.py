@@ -15,6 +15,11 @@ from pipeline.records.klaviyo import KlaviyoPullSummary, KlaviyoPushSummary
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
 from pipeline.records.progress import OnProgress, Progress, ignore_progress
 from pipeline.records.sandbox import SandboxReady
+from pipeline.records.smartemailing import (
+    SmartEmailingCheckSummary,
+    SmartEmailingIdsSummary,
+    SmartEmailingPushSummary,
+)
 from pipeline.records.upload import HistorySummary, UploadPlan, UploadRun, UploadSummary
 
 __all__ = [
@@ -36,6 +41,9 @@ __all__ = [
     "Progress",
     "Receipt",
     "SandboxReady",
+    "SmartEmailingCheckSummary",
+    "SmartEmailingIdsSummary",
+    "SmartEmailingPushSummary",
     "SourceFingerprint",
     "UploadPlan",
     "UploadRun",

@@ -13,6 +13,11 @@ from pipeline.settings.prepare import PrepareSettings
 from pipeline.settings.quantities import parse_duration, parse_percent, parse_share, parse_size
 from pipeline.settings.sandbox import SandboxSettings
 from pipeline.settings.secret import Secret
+from pipeline.settings.smartemailing import (
+    SmartEmailingIdsSettings,
+    SmartEmailingPushSettings,
+    SmartEmailingSettings,
+)
 from pipeline.settings.upload import HistorySettings, UploadSettings
 
 __all__ = [
@@ -26,6 +31,9 @@ __all__ = [
     "PrepareSettings",
     "SandboxSettings",
     "Secret",
+    "SmartEmailingIdsSettings",
+    "SmartEmailingPushSettings",
+    "SmartEmailingSettings",
     "UploadSettings",
     "parse_duration",
     "parse_percent",
