@@ -10,6 +10,7 @@ from pipeline.records.export import (
     ExportSummary,
     FetchSummary,
     UserRecommendations,
+    first_text,
 )
 from pipeline.records.klaviyo import KlaviyoPullSummary, KlaviyoPushSummary
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
@@ -49,5 +50,6 @@ __all__ = [
     "UploadRun",
     "UploadSummary",
     "UserRecommendations",
+    "first_text",
     "ignore_progress",
 ]
