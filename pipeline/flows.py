@@ -20,6 +20,7 @@ from pipeline.records import (
     PrepareSummary,
     SmartEmailingCheckSummary,
     SmartEmailingIdsSummary,
+    SmartEmailingPushSummary,
     UploadSummary,
     ignore_progress,
 )
@@ -33,6 +34,7 @@ from pipeline.settings import (
     PrepareSettings,
     Secret,
     SmartEmailingIdsSettings,
+    SmartEmailingPushSettings,
     SmartEmailingSettings,
     UploadSettings,
 )
@@ -43,6 +45,7 @@ __all__ = [
     "deliver_klaviyo_push",
     "deliver_smartemailing_check",
     "deliver_smartemailing_ids",
+    "deliver_smartemailing_push",
     "fetch",
     "history",
     "parse",
@@ -194,6 +197,24 @@ def deliver_smartemailing_ids(
     from pipeline.delivery.smartemailing import read_ids
 
     return read_ids(output, key, settings, on_progress)
+
+
+def deliver_smartemailing_push(
+    recommendations: Path,
+    key: Secret | None,
+    settings: SmartEmailingPushSettings,
+    *,
+    state_dir: Path | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> SmartEmailingPushSummary:
+    """Recommendations on disk → a custom field of the contacts; without a key nothing is sent."""
+    from pipeline.delivery.smartemailing_push import SmartEmailingPush
+
+    with SmartEmailingPush(recommendations, settings) as push:
+        push.prove(on_progress)
+        if key is None:
+            return push.leave()
+        return push.send(key, on_progress, state_dir=state_dir)
 
 
 def _without_credentials(url: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,7 +14,6 @@ from pipeline.audience.rules import NULL_WORDS, AudienceRules
 from pipeline.audience.window import activity_window, parse_as_of
 from pipeline.engine.memory import default_memory
 from pipeline.engine.polars_engine import PolarsEngine
-from pipeline.errors import ConfigurationError
 from pipeline.extract.ahead import read_ahead
 from pipeline.extract.batch import Reject, Wanted
 from pipeline.extract.places import Place, resolve_places
@@ -29,6 +27,7 @@ from pipeline.guards import (
     refuse_stale_suppression,
     refuse_unusable_suppression,
 )
+from pipeline.publish import refuse_overwriting
 from pipeline.records import OnProgress, PrepareSummary, Progress, Receipt
 from pipeline.settings import PrepareSettings, parse_duration, parse_share, parse_size
 from pipeline.userlist.encode import FORMATS
@@ -61,7 +60,7 @@ class Preparation:
             else parse_size(settings.memory, option="--memory")
         )
         inputs = [place.path for place in (*self._places, *self._suppress)]
-        _refuse_overwriting(inputs, [output, receipt_path(output), settings.rejects])
+        refuse_overwriting(inputs, [output, receipt_path(output), settings.rejects])
         rules = AudienceRules(
             window=window,
             flagged=settings.active_when is not None,
@@ -282,18 +281,3 @@ def _moment(microseconds: int | None) -> datetime | None:
         if microseconds is None
         else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
     )
-
-
-def _refuse_overwriting(inputs: Sequence[str], outputs: Sequence[Path | None]) -> None:
-    """No output may be an input, nor another output."""
-    taken = {os.path.realpath(name) for name in inputs}
-    for path in outputs:
-        if path is None:
-            continue
-        if os.path.realpath(path) in taken:
-            raise ConfigurationError(
-                "the output would overwrite another file of this run",
-                source=path,
-                remedy="name another output",
-            )
-        taken.add(os.path.realpath(path))

@@ -86,6 +86,16 @@ _COMMANDS: Final = {
         of the other commands wants them. Blacklisted contacts are left out. The API key comes from
         the environment, see `deliver smartemailing check`.""",
     ),
+    "deliver smartemailing push": (
+        "--recommendations FILE --contacts FILE --field FIELD",
+        """Write each contact's recommendations into a custom field, as JSON text.
+
+        Lists and subscriptions are never touched. An address that the account does not know becomes
+        a contact on no list. A bad address holds up nobody else; --rejects says which were not
+        taken. A run that broke off goes on where it was. Exit 7: what became of some is not known;
+        run the same command again. The API key comes from the environment, see
+        `deliver smartemailing check`.""",
+    ),
     "sandbox": (
         "",
         """Serve a local stand-in of the remote services.

@@ -18,6 +18,7 @@ from pipeline.records import (
     UploadPlan,
     SmartEmailingCheckSummary,
     SmartEmailingIdsSummary,
+    SmartEmailingPushSummary,
     UploadSummary,
 )
 
@@ -56,6 +57,8 @@ def summary_lines(summary: object) -> list[str]:
         return _smartemailing_check(summary)
     if isinstance(summary, SmartEmailingIdsSummary):
         return _smartemailing_ids(summary)
+    if isinstance(summary, SmartEmailingPushSummary):
+        return _smartemailing_push(summary)
     raise TypeError(f"no lines for a {type(summary).__name__}")
 
 
@@ -284,6 +287,44 @@ def _smartemailing_ids(done: SmartEmailingIdsSummary) -> list[str]:
         ("time", duration(done.duration_s)),
     ]
     return [f"Wrote {done.output}: {count(done.contacts, 'contact')}", *_table(rows, facts)]
+
+
+def _smartemailing_push(done: SmartEmailingPushSummary) -> list[str]:
+    rows = [
+        ("contacts", count(done.contacts)),
+        ("without recommendations", count(done.without_recommendations)),
+        *_parts("rejected before", done.rejected),
+        *(
+            []
+            if done.dry_run
+            else [
+                ("accepted", count(done.accepted)),
+                *_if_any("  by an earlier run", done.resumed),
+                ("refused by the service", count(done.refused)),
+                ("unknown", count(done.unknown)),
+            ]
+        ),
+        ("users", count(done.users)),
+        ("  without a contact", count(done.users_without_contact)),
+        *_if_any("  that appear again", done.repeated_users),
+        ("recommended items", count(done.items)),
+        *_if_any("  left out for the size limit", done.cut_items),
+        *_if_any("  of so many contacts", done.cut_contacts),
+        *_parts("never shown in mails", done.dropped),
+        ("default set, kept apart", "yes" if done.has_default else "no"),
+    ]
+    facts = [
+        ("to", done.target),
+        ("field", done.field),
+        *([] if done.rejects_file is None else [("rejects", done.rejects_file)]),
+        *([] if done.dry_run else [("asked", _asked(done.requests, done.retries))]),
+        ("time", duration(done.duration_s)),
+    ]
+    if done.dry_run:
+        headline = f"Dry run, nothing was sent: {count(done.sent, 'contact')} would be"
+    else:
+        headline = f"Sent {count(done.sent, 'contact')}, {done.accepted:,} accepted"
+    return [headline, *_table(rows, facts)]
 
 
 def _asked(requests: int, retries: int) -> str:

@@ -180,7 +180,7 @@ class SmartEmailing:
 
     async def import_contacts(
         self, rows: Sequence[tuple[str, str]], *, field: int
-    ) -> set[str] | Refused:
+    ) -> list[str] | Refused:
         """Set one custom field of contacts; whoever is not there yet becomes a contact.
 
         No list and no subscription is touched: the rows name none, and what is unsubscribed stays
@@ -207,7 +207,7 @@ class SmartEmailing:
         if not isinstance(taken, list):
             raise _strange("an import without its contacts")
         addresses = (one.get("emailaddress") for one in taken if isinstance(one, dict))
-        return {one.lower() for one in addresses if isinstance(one, str)}
+        return [one.lower() for one in addresses if isinstance(one, str)]
 
     async def _all_fields(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []

@@ -39,20 +39,21 @@ class SmartEmailingIdsSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmartEmailingPushSummary:
-    """What became of every contact.
+    """What became of every contact: of ``contacts``, ``sent`` were sent, the others are
+    ``without_recommendations`` or ``rejected``; ``sent`` is ``accepted`` + ``refused`` +
+    ``unknown``. With ``dry_run`` nothing was sent, and ``sent`` is what would be.
 
-    ``contacts`` = ``without_recommendations`` + ``rejected`` + ``sent``, and ``sent`` =
-    ``accepted`` + ``refused`` + ``unknown``; with ``dry_run`` nothing was sent, and ``sent`` is
-    what would be.
-
-    contacts: rows of the contacts that were read
-    without_recommendations: contacts for whom nothing is there to send
+    contacts: rows of the contacts, usable or not
+    without_recommendations: contacts for whom there is nothing to send; their field stays as it is
     rejected: contacts that were not sent, by reason
     refused: contacts that the service does not take, each found by itself
     unknown: sent, and not confirmed by the service
-    resumed: of those accepted or refused, the ones of an earlier run that broke off
-    cut_contacts, cut_items: contacts with fewer items than recommended, for the field's limit
+    resumed: accepted or refused in an earlier run that broke off
+    users: users of the recommendations; users_without_contact and repeated_users were passed over
+    items: recommended items sent; cut_items were left out of cut_contacts for the field's limit
     dropped: items and images left out because a mail must not show them, by reason
+    has_default: whether the default set was there; it is sent to nobody
+    error: what the command ends with, in the form of every error; None for success
     """
 
     recommendations: str
@@ -68,6 +69,10 @@ class SmartEmailingPushSummary:
     refused: int
     unknown: int
     resumed: int
+    users: int
+    users_without_contact: int
+    repeated_users: int
+    items: int
     cut_contacts: int
     cut_items: int
     dropped: dict[str, int]
@@ -75,4 +80,10 @@ class SmartEmailingPushSummary:
     requests: int
     retries: int
     rejects_file: str | None
+    error: dict[str, object] | None
     duration_s: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 for success; otherwise that of the error."""
+        return 0 if self.error is None else int(str(self.error["exit_code"]))

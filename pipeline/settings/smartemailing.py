@@ -47,10 +47,10 @@ class SmartEmailingPushSettings(SmartEmailingSettings):
     """Who has which user id: a file with a column of ids and one of e-mail addresses."""
     field: str
     """Custom field that takes the recommendations: its number, or its name."""
-    id_column: str | None = None
-    """Column of --contacts with the user id. Default: auth_user_id, customer_id, user_id or id."""
-    email_column: str | None = None
-    """Column of --contacts with the address. Default: email, emailaddress or the like."""
+    contacts_id_column: str | None = None
+    """Column of --contacts with the user id. Default: found by its name."""
+    contacts_email_column: str | None = None
+    """Column of --contacts with the e-mail address. Default: found by its name."""
     batch_size: int = SMARTEMAILING_IMPORT
     """Contacts of one import."""
     rejects: Path | None = None
@@ -64,7 +64,7 @@ class SmartEmailingPushSettings(SmartEmailingSettings):
     start_over: bool = False
     """Begin anew, also when an earlier run broke off."""
     dry_run: bool = False
-    """Send nothing; only tell what would be sent."""
+    """Say what would be sent, and send nothing; needs no key."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
