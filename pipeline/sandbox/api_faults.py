@@ -47,7 +47,11 @@ async def answer_with_faults(
         reset(request)
         return no_answer()
     replaced = fault.kind in ("status", "html", "redirect")
-    answer = None if replaced and not fault.commit else await serve(request)
+    try:
+        answer = None if replaced and not fault.commit else await serve(request)
+    except ConnectionError:
+        request[ENTRY].reason = "the body broke off"
+        return no_answer()
     if replaced or answer is None:
         answer = replace(fault, request)
     fault_headers(answer, fault, request)
