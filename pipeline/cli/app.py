@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cyclopts import App, Parameter
 
@@ -18,7 +18,7 @@ from pipeline.cli.help import PlainHelp, default_text
 from pipeline.cli.layers import from_environment, from_file
 from pipeline.cli.options import CommonOptions
 from pipeline.cli.report import flush_stdout, leave_echo, print_json, print_lines
-from pipeline.records import CheckSummary, KlaviyoPushSummary
+from pipeline.records import CheckSummary, KlaviyoPushSummary, SmartEmailingPushSummary
 
 __all__ = ["make_app", "run"]
 
@@ -110,6 +110,8 @@ _GROUPS: Final[dict[str, str]] = {
 }
 _EPILOGUE: Final = "Options can also be set as BATCHPUB_NAME, or in the file named by --config."
 _USAGE_ERROR: Final = 2
+# What comes to its end and may be a refusal all the same.
+_Report: TypeAlias = CheckSummary | KlaviyoPushSummary | SmartEmailingPushSummary
 
 
 def make_app() -> App:
@@ -168,7 +170,7 @@ def run(arguments: Sequence[str]) -> int:
         answer = command(*bound.args, **bound.kwargs)
         if answer is not None:
             _report(answer, common)
-            if isinstance(answer, CheckSummary | KlaviyoPushSummary):
+            if isinstance(answer, _Report):
                 return _verdict(answer, common)
     except SystemExit as end:  # a command that ends early and has said all it had to say
         return end.code if isinstance(end.code, int) else 1
@@ -227,7 +229,7 @@ def _report(answer: object, common: CommonOptions) -> None:
         print_lines(summary_lines(answer))
 
 
-def _verdict(answer: CheckSummary | KlaviyoPushSummary, common: CommonOptions) -> int:
+def _verdict(answer: _Report, common: CommonOptions) -> int:
     """The exit code of a report that may be a refusal; its reason is told like any error."""
     from pipeline.cli.summary import error_line
 

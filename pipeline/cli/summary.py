@@ -327,10 +327,6 @@ def _smartemailing_push(done: SmartEmailingPushSummary) -> list[str]:
     return [headline, *_table(rows, facts)]
 
 
-def _asked(requests: int, retries: int) -> str:
-    return f"{count(requests, 'request')}, {retries:,} of them again"
-
-
 def _coverage(done: ExportSummary) -> list[_Row]:
     """How much of the uploaded list came back, when there was one to compare with."""
     if done.uploaded_users is None:
