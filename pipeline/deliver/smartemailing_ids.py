@@ -79,7 +79,9 @@ async def iter_contacts(
 
 
 def _id_problem(value: object) -> str | None:
-    if not isinstance(value, str) or not value.strip():
+    if value is not None and not isinstance(value, str):
+        return "not text"
+    if value is None or not value.strip():
         return "blank"
     if value == RESERVED_ID:
         return "id of the default set"

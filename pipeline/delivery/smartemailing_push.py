@@ -61,7 +61,7 @@ class SmartEmailingPush:
         refuse_overwriting([recommendations, settings.contacts], [settings.rejects])
         for path in (recommendations, settings.contacts):
             if path.exists() and not path.is_file():
-                raise InputError("not a file; it is read twice", source=path)
+                raise InputError("not a file", source=path, remedy="name one file on the disk")
         self._target = shown_url(settings.smartemailing_url)
         self._place = Place(str(settings.contacts))
         self._rejected: Counter[str] = Counter()
