@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -292,6 +296,28 @@ def test_an_option_that_cannot_be_is_one_line(
     told = capsys.readouterr().err
     assert (1, True) == (len(told.splitlines()), expected in told), told
     assert "s3cr3t" not in told
+
+
+def test_the_commands_of_the_docs_do_what_the_page_says(
+    ready: SandboxReady, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deliver-smartemailing.md").read_text()
+    found = re.search(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    key = tmp_path / "key"
+    key.touch(mode=0o600)
+    key.write_text(ready.smartemailing_key + "\n")
+    script = found[1].replace("/run/secrets/smartemailing", str(key))
+    script = script.replace("shop@example.com", ready.smartemailing_user)
+    seed(ready, contacts=[contact("a@x.cz", "u1"), contact("b@x.cz", "u2")])
+    recommend(tmp_path, "u1")
+    (tmp_path / "r.jsonl").rename(tmp_path / "recommendations.jsonl")
+    monkeypatch.delenv("BATCHPUB_SMARTEMAILING_KEY")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stderr
+    assert {"a@x.cz"} == {address for address, values in held(ready).items() if "2" in values}
 
 
 def test_the_python_api_does_the_same(ready: SandboxReady, tmp_path: Path) -> None:
