@@ -94,9 +94,6 @@ class Push:
         unknown = self.outcome.unknown
         refused = await self._import(batch)
         self._refuse(batch, refused)
-        if self.outcome.unknown == unknown:
-            facts: dict[str, Any] = {"refused": sorted(refused.items())}
-            self._journal.note(key, "settled", facts=facts)
         if len(refused) == len(batch) >= _HOPELESS:
             said = refused[len(batch) - 1]
             raise RemoteError(
@@ -105,6 +102,9 @@ class Push:
                 source="SmartEmailing",
                 remedy="check --field and one of the contacts by hand",
             )
+        if self.outcome.unknown == unknown:
+            facts: dict[str, Any] = {"refused": sorted(refused.items())}
+            self._journal.note(key, "settled", facts=facts)
 
     async def _import(self, batch: Sequence[Row]) -> dict[int, str]:
         """Import by halves; what was refused, by its place in the batch, and what was said."""

@@ -17,7 +17,7 @@ from sandbox_client import fetch
 
 import pipeline
 from pipeline.cli.app import run
-from pipeline.records import SandboxReady
+from pipeline.records import Progress, SandboxReady
 from pipeline.sandbox.server import running
 from pipeline.settings import SandboxSettings
 
@@ -145,6 +145,37 @@ def test_ids_with_every_kind_of_character_come_back_from_the_file(
     assert 0 == run(["deliver", "smartemailing", "ids", "--id-field", "1", "-o", "c.csv"])
     assert 0 == push()
     assert all("2" in one for one in held(ready).values())
+
+
+def test_contacts_that_come_and_go_while_ids_are_read_cost_nobody_his_line(
+    ready: SandboxReady, tmp_path: Path
+) -> None:
+    seed(ready, contacts=[contact(f"a{n}@x.cz", f"u{n}") for n in range(2_000)])
+    read = 0
+
+    def meanwhile(progress: Progress) -> None:
+        nonlocal read
+        read += 1
+        if read == 600:
+            seed(ready, remove=list(range(1, 400)))
+        if read == 1_200:
+            seed(ready, contacts=[contact(f"new{n}@x.cz", f"new{n}") for n in range(700)])
+            seed(ready, remove=[1_201, *range(1_500, 1_510)])
+
+    pipeline.deliver_smartemailing_ids(
+        "c.csv",
+        id_field="1",
+        smartemailing_url=f"{ready.base_url}/api/v3",
+        smartemailing_user=ready.smartemailing_user,
+        key=ready.smartemailing_key,
+        on_progress=meanwhile,
+    )
+    with (tmp_path / "c.csv").open() as file:
+        ids = [row["auth_user_id"] for row in csv.DictReader(file)]
+
+    assert len(ids) == len(set(ids))
+    gone = {1_200, *range(1_499, 1_509)}
+    assert {f"u{n}" for n in range(2_000) if n not in gone} <= set(ids)
 
 
 @pytest.mark.parametrize(
