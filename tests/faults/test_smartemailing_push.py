@@ -228,7 +228,7 @@ def test_contacts_that_the_answer_does_not_name_are_unknown(tmp_path: Path) -> N
 
     check_sums(done)
     assert (1, 0, 2, 7) == (done.accepted, done.refused, done.unknown, done.exit_code)
-    assert (3, 0, 0) == (again.accepted, again.unknown, again.exit_code)
+    assert (3, 0, 0, 0) == (again.accepted, again.unknown, again.resumed, again.exit_code)
 
 
 def test_addresses_in_a_spelling_of_the_service_s_own_are_accepted(tmp_path: Path) -> None:

@@ -226,6 +226,21 @@ def test_a_push_writes_the_field_and_keeps_the_default_set_apart(
     assert "c.csv,5,no user id,e@x.cz" in rejects
 
 
+def test_of_a_user_who_comes_twice_the_first_counts(
+    ready: SandboxReady, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recommend(tmp_path, "u1", "u2")
+    first = (tmp_path / "r.jsonl").read_text()
+    recommend(tmp_path, "u2", title="another")
+    (tmp_path / "r.jsonl").write_text(first + (tmp_path / "r.jsonl").read_text())
+    (tmp_path / "c.csv").write_text("user_id,email\nu1,a@x.cz\nu2,b@x.cz\nu2,c@x.cz\n")
+
+    assert 0 == push("--json")
+    done = json.loads(capsys.readouterr().out)
+    assert (3, 3, 1) == (done["sent"], done["accepted"], done["repeated_users"])
+    assert not any("another" in values["2"] for values in held(ready).values())
+
+
 def test_a_value_that_is_too_long_is_cut_and_counted(
     ready: SandboxReady, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

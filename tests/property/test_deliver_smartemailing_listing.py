@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -61,10 +62,20 @@ def test_rows_that_stay_are_given_once_whatever_comes_and_goes(
 
 
 @given(count=st.integers(0, 50), size=st.integers(2, 9), counted=st.booleans())
-def test_a_listing_that_rests_is_read_whole(count: int, size: int, counted: bool) -> None:
+def test_a_listing_that_rests_is_read_whole_in_as_few_pages_as_can_be(
+    count: int, size: int, counted: bool
+) -> None:
     rows = set(range(count))
+    fetch = listing(rows, iter([]), size=size, counted=counted)
+    offsets: list[int] = []
 
-    assert sorted(rows) == read(listing(rows, iter([]), size=size, counted=counted))
+    def noting(offset: int) -> Page:
+        offsets.append(offset)
+        return fetch(offset)
+
+    assert sorted(rows) == read(noting)
+    pages = max(math.ceil((count - 1) / (size - 1)), 1)
+    assert pages <= len(offsets) <= (pages if counted else pages + 2)
 
 
 def test_another_order_than_asked_for_is_an_error() -> None:
