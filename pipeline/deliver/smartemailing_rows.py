@@ -20,7 +20,7 @@ TOO_LARGE: Final = "recommendations too large"
 class RowCounts:
     """What became of users and contacts on the way to an import.
 
-    too_large: contacts for whom not even one item of each type fits the field
+    too_large: contacts for whom not even one item fits the field
     """
 
     users: int = 0

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
+from pipeline.deliver.fitting import fit_items
 from pipeline.deliver.links import UtmTags
-from pipeline.deliver.slots import Items, Shelf, Slot
+from pipeline.deliver.slots import Item, Items, Shelf, Slot
 
 __all__ = ["FieldValue", "FieldValues"]
 
@@ -64,9 +65,7 @@ class FieldValues:
         return sum((shelf.dropped for shelf in self._shelves.values()), Counter())
 
     def make(self, items: Items) -> FieldValue:
-        """The value of one user.
-
-        Where all items do not fit, every type keeps equally many, its first ones: as many as fit.
+        """The value of one user; where all items do not fit, `fit_items` says which go.
 
         Args:
             items: Raw items, best first, by recommendation type.
@@ -76,22 +75,18 @@ class FieldValues:
         if not total:
             return FieldValue(text=None)
         data = _encode(shown)
-        if len(data) <= self._max_bytes:
+        excess = len(data) - self._max_bytes
+        if excess <= 0:
             return FieldValue(text=data.decode(), items=total)
-        fits, too_many = 0, max(map(len, shown.values()))
-        best = None
-        while too_many - fits > 1:
-            most = (fits + too_many) // 2
-            data = _encode({kind: some[:most] for kind, some in shown.items()})
-            if len(data) <= self._max_bytes:
-                fits, best = most, data
-            else:
-                too_many = most
-        kept = sum(min(len(some), fits) for some in shown.values())
-        text = None if best is None else best.decode()
-        return FieldValue(text=text, items=kept, cut_items=total - kept)
+        sizes = {kind: [len(_written(item)) for item in some] for kind, some in shown.items()}
+        most = fit_items(sizes, excess) or {}
+        kept = sum(most.values())
+        if not kept:
+            return FieldValue(text=None, cut_items=total)
+        data = _encode({kind: some[: most[kind]] for kind, some in shown.items()})
+        return FieldValue(text=data.decode(), items=kept, cut_items=total - kept)
 
-    def _shown(self, kind: str, raw: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    def _shown(self, kind: str, raw: Sequence[Item]) -> Sequence[Item]:
         shelf = self._shelves.get(kind)
         if shelf is None:
             shelf = Shelf([Slot(kind, _EVERY)], UtmTags(()), default={}, file={})
@@ -99,8 +94,12 @@ class FieldValues:
         return shelf.fill({kind: raw})[kind]
 
 
-def _encode(shown: Mapping[str, Sequence[dict[str, Any]]]) -> bytes:
-    data = orjson.dumps({kind: list(some) for kind, some in shown.items()})
+def _encode(shown: Mapping[str, Sequence[Item]]) -> bytes:
+    return _written({kind: list(some) for kind, some in shown.items()})
+
+
+def _written(value: object) -> bytes:
+    data = orjson.dumps(value)
     for plain, escaped in _ESCAPES:
         data = data.replace(plain, escaped)
     return data

@@ -97,6 +97,15 @@ def test_the_limit_counts_bytes_and_is_met_exactly(more: int) -> None:
     assert more or LIMIT == len(made.text.encode())
 
 
+def test_an_item_too_long_by_itself_costs_its_own_type_only() -> None:
+    items = {"huge": [item(title="x" * LIMIT), item(1)], "m": [item(2), item(3)]}
+    made = FieldValues(LIMIT).make(items)
+
+    assert made.text is not None
+    kept = {kind: [one["id"] for one in some] for kind, some in json.loads(made.text).items()}
+    assert {"huge": [], "m": ["p2", "p3"]} == kept
+
+
 @given(
     sizes=st.dictionaries(
         st.sampled_from(["mail-1", "mail-2", "mail-3"]), st.integers(0, 30), min_size=1
@@ -104,20 +113,23 @@ def test_the_limit_counts_bytes_and_is_met_exactly(more: int) -> None:
     limit=st.integers(150, 6_000),
     title=st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=30),
 )
-def test_a_value_that_is_cut_is_the_longest_that_fits_with_as_many_of_each_type(
+def test_a_value_that_is_cut_is_what_dropping_one_by_one_leaves(
     sizes: dict[str, int], limit: int, title: str
 ) -> None:
     items = {kind: [item(n, title=title) for n in range(size)] for kind, size in sizes.items()}
+    made = FieldValues(limit).make({kind: list(map(dict, some)) for kind, some in items.items()})
 
-    def whole(most: int) -> str:
-        return text({kind: some[:most] for kind, some in items.items()}, 10**9)
+    def written(left: dict[str, list[dict[str, Any]]]) -> bytes:
+        return text(left, 10**9).encode()
 
-    made = FieldValues(limit).make(
-        {kind: [dict(one) for one in some] for kind, some in items.items()}
-    )
-    fitting = [
-        most for most in range(1, max(sizes.values()) + 1) if len(whole(most).encode()) <= limit
-    ]
+    left = dict(items)
+    while any(left.values()) and len(written(left)) > limit:
+        bulk = {
+            kind: sum(len(written({"": [one]})) - len(b'{"":[]}') for one in some)
+            for kind, some in left.items()
+        }
+        longest = max(bulk, key=lambda kind: bulk[kind])
+        left[longest] = left[longest][:-1]
 
     assert sum(sizes.values()) == made.items + made.cut_items
-    assert (whole(fitting[-1]) if fitting else None) == made.text
+    assert (written(left).decode() if any(left.values()) else None) == made.text
