@@ -120,7 +120,7 @@ def read_contacts(
 
 def _pick_email(found: Sequence[str], wanted: str | None, *, source: object) -> str:
     if wanted is not None:
-        return named_column(found, wanted, source=source, option="--contacts-email-column")
+        return named_column(found, wanted, source=source, option="--email-column")
     candidates = [name for name in found if name.lower() in EMAIL_COLUMNS]
     if len(candidates) == 1:
         return candidates[0]
@@ -128,7 +128,7 @@ def _pick_email(found: Sequence[str], wanted: str | None, *, source: object) -> 
     raise ConfigurationError(
         f"{what} the e-mail address; the columns are {listed(candidates or found)}",
         source=source,
-        remedy="name it with --contacts-email-column",
+        remedy="name it with --email-column",
     )
 
 

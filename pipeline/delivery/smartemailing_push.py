@@ -92,8 +92,8 @@ class SmartEmailingPush:
         settings = self._settings
         self._book = read_contacts(
             settings.contacts,
-            id_column=settings.contacts_id_column,
-            email_column=settings.contacts_email_column,
+            id_column=settings.id_column,
+            email_column=settings.email_column,
             on_reject=self._reject,
             keep_values=settings.reject_values,
         )

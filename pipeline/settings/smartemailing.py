@@ -47,9 +47,9 @@ class SmartEmailingPushSettings(SmartEmailingSettings):
     """Who has which user id: a file with a column of ids and one of e-mail addresses."""
     field: str
     """Custom field that takes the recommendations: its number, or its name."""
-    contacts_id_column: str | None = None
+    id_column: str | None = None
     """Column of --contacts with the user id. Default: found by its name."""
-    contacts_email_column: str | None = None
+    email_column: str | None = None
     """Column of --contacts with the e-mail address. Default: found by its name."""
     batch_size: int = SMARTEMAILING_IMPORT
     """Contacts of one import."""
