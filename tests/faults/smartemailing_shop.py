@@ -21,6 +21,10 @@ from pipeline.settings import SandboxSettings
 
 # Looks like an address, which is why it is sent, and is none to the sandbox.
 BAD = "ž{number}@example.com"
+FIELDS = [
+    {"id": 1, "name": "customer_id", "type": "text"},
+    {"id": 2, "name": "recommendations", "type": "textarea"},
+]
 
 
 @dataclass
@@ -85,20 +89,24 @@ class Shop:
         options = self.options(**more)
         return pipeline.deliver_smartemailing_push(self.folder / "r.jsonl", **options)
 
-    def push_apart(self) -> subprocess.Popen[str]:
-        """The same in a process of its own, which can be killed."""
+    def push_apart(self, *, kill_at: int | None = None) -> subprocess.Popen[str]:
+        """The same in a process of its own, which can be killed, or dies by itself."""
         kept = {one: text for one, text in os.environ.items() if not one.startswith("BATCHPUB_")}
+        program = ["-m", "pipeline"]
+        if kill_at is not None:
+            program = [str(Path(__file__).with_name("smartemailing_killed.py")), str(kill_at)]
         return subprocess.Popen(
             [
-                *(sys.executable, "-m", "pipeline", "deliver", "smartemailing", "push"),
+                *(sys.executable, *program, "deliver", "smartemailing", "push"),
                 *("--recommendations", "r.jsonl", "--contacts", "c.csv", "--json"),
                 *("--field", "recommendations", "--state-dir", "state"),
-                *("--smartemailing-url", self.url),
+                *("--smartemailing-url", self.url, "--rejects", "rejects.csv"),
                 *("--smartemailing-user", self.ready.smartemailing_user),
             ],
             cwd=self.folder,
             env=kept | {"BATCHPUB_SMARTEMAILING_KEY": self.ready.smartemailing_key},
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
 
@@ -119,6 +127,17 @@ class Shop:
         found = self.get("requests")["requests"]
         return [one for one in found if one["stored"] and one["path"].endswith("/import")]
 
+    def forget(self) -> None:
+        """Empty the field of every contact and the request log."""
+        held = self.held()
+        for where in ("smartemailing", "requests"):
+            request = urllib.request.Request(
+                f"{self.ready.base_url}/_sandbox/{where}", method="DELETE"
+            )
+            urllib.request.urlopen(request).close()
+        self.post("smartemailing", {"customfields": FIELDS})
+        self.post("smartemailing", {"contacts": [{"emailaddress": one} for one in held]})
+
     def check_that_all_arrived(self) -> None:
         """Each contact with a sound address has its own value, and nobody else is there."""
         expected = {f"a{n}@example.com": n for n in range(self.users) if n not in self.bad}
@@ -137,10 +156,7 @@ def shop(folder: Path, users: int, *, bad: Sequence[int] = ()) -> Iterator[Shop]
         made.post(
             "smartemailing",
             {
-                "customfields": [
-                    {"id": 1, "name": "customer_id", "type": "text"},
-                    {"id": 2, "name": "recommendations", "type": "textarea"},
-                ],
+                "customfields": FIELDS,
                 "contacts": [
                     {
                         "emailaddress": made.address(number),

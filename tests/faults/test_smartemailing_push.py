@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,36 @@ def test_a_push_that_was_killed_goes_on_where_it_was(
     assert (2_000, 1_996, 4, 0) == (done.sent, done.accepted, done.refused, done.unknown)
     assert 500 * settled == done.resumed
     assert (0 < settled < 4) == (skip > 1)
+
+
+def kill_and_repeat(made: Shop, kills: int) -> None:
+    """Kill pushes anywhere on their way; each is finished by the same command."""
+    _, told = made.push_apart(kill_at=0).communicate()
+    lines = int(told.splitlines()[-1])
+    draw = random.Random(13)
+    for kill_at in sorted(draw.sample(range(lines // 4, lines), kills)):
+        made.forget()
+        (made.folder / "rejects.csv").unlink(missing_ok=True)
+        process = made.push_apart(kill_at=kill_at)
+        process.communicate()
+        assert -9 == process.returncode, kill_at
+        process = made.push_apart()
+        said, _ = process.communicate()
+        done = json.loads(said)
+        assert (0, 600) == (process.returncode, done["sent"]), (kill_at, done)
+        assert (597, 3, 0) == (done["accepted"], done["refused"], done["unknown"]), kill_at
+        made.check_that_all_arrived()
+        assert [5, 302, 599] == sorted(rows(made.folder / "rejects.csv")), kill_at
+        assert not list((made.folder / "state").rglob("*.jsonl")), kill_at
+        assert done["resumed"] in (0, 500, 600), kill_at
+
+
+@pytest.mark.parametrize(
+    "kills", [4, pytest.param(60, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
+def test_wherever_a_push_is_killed_the_next_one_ends_it(tmp_path: Path, kills: int) -> None:
+    with shop(tmp_path, 600, bad=[3, 300, 597]) as made:
+        kill_and_repeat(made, kills)
 
 
 def journal_lines(made: Shop) -> int:
