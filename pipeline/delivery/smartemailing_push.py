@@ -173,6 +173,12 @@ class SmartEmailingPush:
             for batch in iter_batches(rows, settings.batch_size):
                 await push.settle(batch)
                 on_progress(Progress(stage="push", done=outcome.sent, total=total, unit="contacts"))
+        if outcome.sent != total:
+            raise InputError(
+                "the recommendations changed while they were read",
+                source=self._path,
+                remedy="run the same command again",
+            )
 
     @property
     def _contacts(self) -> int:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from smartemailing_shop import Shop, shop
 
-from pipeline.errors import BatchpubError, RemoteError, TryLaterError, UncertainError
-from pipeline.records import SmartEmailingPushSummary
+from pipeline.errors import BatchpubError, InputError, RemoteError, TryLaterError, UncertainError
+from pipeline.records import Progress, SmartEmailingPushSummary
 
 BAD = (0, 499, 500, 1_234, 2_000, 2_001, 2_002, 4_999)
 # What each run meets on its calls, the first of which asks for the custom fields.
@@ -166,6 +166,21 @@ def test_other_recommendations_are_sent_whole(tmp_path: Path) -> None:
         done = made.push()
 
     assert (1_200, 0) == (done.accepted, done.resumed)
+
+
+def test_recommendations_that_change_meanwhile_are_no_success(tmp_path: Path) -> None:
+    with shop(tmp_path, 1_200) as made:
+
+        def meanwhile(progress: Progress) -> None:
+            if progress.stage == "read":  # the first reading; the second one sends
+                lines = (tmp_path / "r.jsonl").read_text().splitlines(keepends=True)
+                (tmp_path / "new").write_text("".join(lines[:700]))
+                (tmp_path / "new").rename(tmp_path / "r.jsonl")
+
+        with pytest.raises(InputError, match="changed while they were read") as caught:
+            made.push(on_progress=meanwhile)
+
+    assert "of 1,200 contacts 700 are accepted" in str(caught.value)
 
 
 def test_bad_rows_cost_few_requests(tmp_path: Path) -> None:

@@ -325,7 +325,7 @@ def test_a_push_of_the_wrong_things_is_one_line_and_sends_nothing(
         (("--max-rejects", "some"), "--max-rejects"),
         (("--rejects", "c.csv"), "would overwrite"),
         (("--rejects", "no/rejects.csv"), "does not exist"),
-        (("--smartemailing-key", "s3cr3t"), "unknown option --smartemailing-key"),
+        (("--smartemailing-key", "s3cr3t"), "set BATCHPUB_SMARTEMAILING_KEY"),
     ],
 )
 def test_an_option_that_cannot_be_is_one_line(
