@@ -23,8 +23,8 @@ from pipeline.records import RESERVED_ID
 __all__ = ["IdCounts", "KnownContact", "iter_contacts", "iter_listing"]
 
 _Key: TypeAlias = tuple[int, ...]
-# Whole pages of rows seen already: nobody inserts as many between two requests.
-_MOST_STALE: Final = 4
+# Pages in a row with nothing new: as many rows nobody inserts while they are asked for.
+_MOST_STALE: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.deliver.smartemailing_api import Page
@@ -48,6 +48,11 @@ def listing(
         max_size=20,
     ),
     size=st.integers(2, 9),
+)
+@example(
+    rows={1, 5},
+    changes=[[("add", 4)], [("add", 0)], [("add", 2)], [("add", 3)], [("remove", 0)]],
+    size=2,
 )
 def test_rows_that_stay_are_given_once_whatever_comes_and_goes(
     rows: set[int], changes: list[list[Change]], size: int
