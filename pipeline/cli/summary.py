@@ -15,10 +15,10 @@ from pipeline.records import (
     KlaviyoPullSummary,
     KlaviyoPushSummary,
     PrepareSummary,
-    UploadPlan,
     SmartEmailingCheckSummary,
     SmartEmailingIdsSummary,
     SmartEmailingPushSummary,
+    UploadPlan,
     UploadSummary,
 )
 

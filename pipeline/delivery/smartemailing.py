@@ -16,6 +16,7 @@ from pipeline.deliver.smartemailing_api import (
 )
 from pipeline.deliver.smartemailing_ids import IdCounts, iter_contacts
 from pipeline.errors import GuardError
+from pipeline.loop import run
 from pipeline.records import (
     OnProgress,
     Progress,
@@ -24,7 +25,6 @@ from pipeline.records import (
 )
 from pipeline.settings import Secret, SmartEmailingIdsSettings, SmartEmailingSettings
 from pipeline.transfer.json_api import JsonApi
-from pipeline.transfer.loop import run
 from pipeline.wire.address import shown_url
 
 __all__ = ["check_account", "open_api", "read_ids"]

@@ -33,6 +33,7 @@ from pipeline.extract.reject_file import RejectFile
 from pipeline.guards.smartemailing import judge_push, refuse_empty_push
 from pipeline.ledger.ledger import default_state_dir
 from pipeline.limits import SMARTEMAILING_VALUE
+from pipeline.loop import run
 from pipeline.publish import refuse_overwriting
 from pipeline.records import (
     OnProgress,
@@ -43,7 +44,6 @@ from pipeline.records import (
 )
 from pipeline.settings import Secret, SmartEmailingPushSettings, parse_duration, parse_share
 from pipeline.transfer.json_api import JsonApi
-from pipeline.transfer.loop import run
 from pipeline.wire.address import check_url, shown_url
 
 __all__ = ["SmartEmailingPush"]
