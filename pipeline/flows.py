@@ -18,6 +18,9 @@ from pipeline.records import (
     KlaviyoPushSummary,
     OnProgress,
     PrepareSummary,
+    SmartEmailingCheckSummary,
+    SmartEmailingIdsSummary,
+    SmartEmailingPushSummary,
     UploadSummary,
     ignore_progress,
 )
@@ -31,6 +34,9 @@ from pipeline.settings import (
     PrepareSettings,
     Secret,
     SelectionSettings,
+    SmartEmailingIdsSettings,
+    SmartEmailingPushSettings,
+    SmartEmailingSettings,
     UploadSettings,
 )
 
@@ -38,6 +44,9 @@ __all__ = [
     "check",
     "deliver_klaviyo_pull",
     "deliver_klaviyo_push",
+    "deliver_smartemailing_check",
+    "deliver_smartemailing_ids",
+    "deliver_smartemailing_push",
     "explain",
     "fetch",
     "history",
@@ -184,5 +193,45 @@ def deliver_klaviyo_push(
     with KlaviyoPush(recommendations, settings) as push:
         push.prove(on_progress)
         if key is None or settings.dry_run:
+            return push.leave()
+        return push.send(key, on_progress, state_dir=state_dir)
+
+
+def deliver_smartemailing_check(
+    key: Secret, settings: SmartEmailingSettings
+) -> SmartEmailingCheckSummary:
+    """Login → the account it belongs to."""
+    from pipeline.delivery.smartemailing import check_account
+
+    return check_account(key, settings)
+
+
+def deliver_smartemailing_ids(
+    output: Path,
+    key: Secret,
+    settings: SmartEmailingIdsSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> SmartEmailingIdsSummary:
+    """Custom field of the contacts → file of who has which user id, published when whole."""
+    from pipeline.delivery.smartemailing import read_ids
+
+    return read_ids(output, key, settings, on_progress)
+
+
+def deliver_smartemailing_push(
+    recommendations: Path,
+    key: Secret | None,
+    settings: SmartEmailingPushSettings,
+    *,
+    state_dir: Path | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> SmartEmailingPushSummary:
+    """Recommendations on disk → a custom field of the contacts; without a key nothing is sent."""
+    from pipeline.delivery.smartemailing_push import SmartEmailingPush
+
+    with SmartEmailingPush(recommendations, settings) as push:
+        push.prove(on_progress)
+        if key is None:
             return push.leave()
         return push.send(key, on_progress, state_dir=state_dir)

@@ -17,6 +17,9 @@ UPLOAD_DEADLINE_S: Final = 600.0
 # The vendor rejects a Date further than this from its own clock (api.md §2.1).
 CLOCK_TOLERANCE_S: Final = 5.0
 
+# A user id of more characters is no id but a value in the wrong column.
+MAX_ID_CHARS: Final = 512
+
 # An answer's body is read for its message only.
 MAX_ANSWER: Final = 64 * 1024
 
@@ -47,3 +50,9 @@ EXPORT_MAX_PRODUCTS: Final = 100_000
 EXPORT_MAX_TYPES: Final = 1_000
 # Processes that read one export. Each holds a few megabytes beyond the interpreter's own.
 EXPORT_MAX_WORKERS: Final = 64
+
+# SmartEmailing (api.md §5): rows of a page, contacts of an import, bytes of a custom field's value.
+# "64 KB" may be 64,000, 65,535 or 65,536 bytes: the smallest reading holds in any case.
+SMARTEMAILING_PAGE: Final = 500
+SMARTEMAILING_IMPORT: Final = 500
+SMARTEMAILING_VALUE: Final = 64_000

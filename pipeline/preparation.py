@@ -5,7 +5,6 @@ A `Selection` is who would be on the list, in which order; a `Preparation` one t
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from pipeline.audience.rules import NULL_WORDS, AudienceRules
 from pipeline.audience.window import Window, activity_window, parse_as_of
 from pipeline.engine.memory import default_memory
 from pipeline.engine.polars_engine import PolarsEngine, Watch
-from pipeline.errors import BatchpubError, ConfigurationError
+from pipeline.errors import BatchpubError
 from pipeline.extract.ahead import read_ahead
 from pipeline.extract.batch import Reject, Wanted
 from pipeline.extract.places import Place, resolve_places
@@ -33,6 +32,7 @@ from pipeline.guards import (
     refuse_stale_suppression,
     refuse_unusable_suppression,
 )
+from pipeline.publish import refuse_overwriting
 from pipeline.records import OnProgress, PrepareSummary, Progress, Receipt
 from pipeline.settings import (
     PrepareSettings,
@@ -286,7 +286,7 @@ class Preparation(Selection):
             keep_values=settings.reject_values,
         )
         inputs = [place.path for place in (*self._places, *self._suppress)]
-        _refuse_overwriting(inputs, [output, receipt_path(output), settings.rejects])
+        refuse_overwriting(inputs, [output, receipt_path(output), settings.rejects])
         self._rejects: RejectFile | None = None
         with self._stack.pop_all() as stack:
             self._writer = stack.enter_context(
@@ -376,18 +376,3 @@ def moment(microseconds: int | None) -> datetime | None:
         if microseconds is None
         else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
     )
-
-
-def _refuse_overwriting(inputs: Sequence[str], outputs: Sequence[Path | None]) -> None:
-    """No output may be an input, nor another output."""
-    taken = {os.path.realpath(name) for name in inputs}
-    for path in outputs:
-        if path is None:
-            continue
-        if os.path.realpath(path) in taken:
-            raise ConfigurationError(
-                "the output would overwrite another file of this run",
-                source=path,
-                remedy="name another output",
-            )
-        taken.add(os.path.realpath(path))

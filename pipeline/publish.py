@@ -19,7 +19,7 @@ from typing import IO, Self
 
 from pipeline.errors import BatchpubError, ConfigurationError, MachineError
 
-__all__ = ["PendingFile", "machine_errors", "publish"]
+__all__ = ["PendingFile", "machine_errors", "publish", "refuse_overwriting"]
 
 # Every temporary file that is on disk. A signal can come between the moment a file is made and the
 # one its owner's clean-up stands; what is left here is removed when the process ends.
@@ -150,6 +150,27 @@ def publish(files: Iterable[PendingFile]) -> None:
             one.sync()
         for one in pending:
             one.rename()
+
+
+def refuse_overwriting(
+    inputs: Iterable[str | os.PathLike[str]], outputs: Iterable[Path | None]
+) -> None:
+    """No output may be an input, nor another output.
+
+    Raises:
+        ConfigurationError: one is.
+    """
+    taken = {os.path.realpath(name) for name in inputs}
+    for path in outputs:
+        if path is None:
+            continue
+        if os.path.realpath(path) in taken:
+            raise ConfigurationError(
+                "the output would overwrite another file of this run",
+                source=path,
+                remedy="name another output",
+            )
+        taken.add(os.path.realpath(path))
 
 
 def _umask() -> int:

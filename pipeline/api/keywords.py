@@ -25,6 +25,22 @@ SecondT = TypeVar("SecondT")
 ResultT = TypeVar("ResultT")
 
 
+def no_path(
+    options: Callable[P, OptionsT],
+) -> Callable[[Callable[[OptionsT], ResultT]], Callable[P, ResultT]]:
+    """Decorate a function of options alone: the options become its keywords."""
+
+    def decorate(function: Callable[[OptionsT], ResultT]) -> Callable[P, ResultT]:
+        @functools.wraps(function)
+        def called(*args: P.args, **keywords: P.kwargs) -> ResultT:
+            return function(options(*args, **keywords))
+
+        _sign(called, function, options)
+        return called
+
+    return decorate
+
+
 def one_path(
     options: Callable[P, OptionsT],
 ) -> Callable[[Callable[[FirstT, OptionsT], ResultT]], Callable[Concatenate[FirstT, P], ResultT]]:

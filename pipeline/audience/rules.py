@@ -14,6 +14,7 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 
 from pipeline.audience.window import Window
+from pipeline.limits import MAX_ID_CHARS
 
 __all__ = [
     "DROPPED",
@@ -30,7 +31,6 @@ NULL_WORDS: Final = (
     "NULL", "null", "Null", "NaN", "nan", "NAN", "None", "none", "NONE", r"\N", "#N/A", "N/A",
     "undefined", "<NA>", "NaT", "nil",
 )  # fmt: skip
-MAX_ID_CHARS: Final = 512
 
 # Reasons in the order in which a row meets them; a row has the code of the first that holds,
 # 0 makes it a candidate.

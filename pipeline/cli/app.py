@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cyclopts import App, Parameter
 
@@ -18,7 +18,7 @@ from pipeline.cli.help import PlainHelp, default_text
 from pipeline.cli.layers import from_environment, from_file
 from pipeline.cli.options import CommonOptions
 from pipeline.cli.report import flush_stdout, leave_echo, print_json, print_lines
-from pipeline.records import CheckSummary, KlaviyoPushSummary
+from pipeline.records import CheckSummary, KlaviyoPushSummary, SmartEmailingPushSummary
 
 __all__ = ["make_app", "run"]
 
@@ -90,6 +90,32 @@ _COMMANDS: Final = {
         The key comes from the environment, as for pull. Scopes: lists:write, profiles:read,
         profiles:write.""",
     ),
+    "deliver smartemailing check": (
+        "--smartemailing-user NAME",
+        """Ask SmartEmailing whether it is there and knows the login.
+
+        The API key comes from the environment: BATCHPUB_SMARTEMAILING_KEY holds it,
+        BATCHPUB_SMARTEMAILING_KEY_FILE names a file that does, or
+        BATCHPUB_SMARTEMAILING_KEY_COMMAND a command that prints it.""",
+    ),
+    "deliver smartemailing ids": (
+        "--id-field FIELD -o FILE",
+        """Read who has which user id: contacts whose custom field holds one.
+
+        The file, .csv or .jsonl, has the columns auth_user_id, email and contact_id, as --contacts
+        of the other commands wants them. Blacklisted contacts are left out. The API key comes from
+        the environment, see `deliver smartemailing check`.""",
+    ),
+    "deliver smartemailing push": (
+        "--recommendations FILE --contacts FILE --field FIELD",
+        """Write each contact's recommendations into a custom field, as JSON text.
+
+        Lists and subscriptions are never touched. An address that the account does not know becomes
+        a contact on no list. A bad address holds up nobody else; --rejects says which were not
+        taken. A run that broke off goes on where it was. Exit 7: what became of some is not known;
+        run the same command again. The API key comes from the environment, see
+        `deliver smartemailing check`.""",
+    ),
     "sandbox": (
         "",
         """Serve a local stand-in of the remote services.
@@ -100,9 +126,12 @@ _COMMANDS: Final = {
 _GROUPS: Final[dict[str, str]] = {
     "deliver": "Hand recommendations to what sends the mail: newsletters, Klaviyo, SmartEmailing.",
     "deliver klaviyo": "Read recommendations from Klaviyo profiles, or write them there.",
+    "deliver smartemailing": "Read user ids from SmartEmailing, or write recommendations there.",
 }
 _EPILOGUE: Final = "Options can also be set as BATCHPUB_NAME, or in the file named by --config."
 _USAGE_ERROR: Final = 2
+# What comes to its end and may be a refusal all the same.
+_Report: TypeAlias = CheckSummary | KlaviyoPushSummary | SmartEmailingPushSummary
 
 
 def make_app() -> App:
@@ -161,7 +190,7 @@ def run(arguments: Sequence[str]) -> int:
         answer = command(*bound.args, **bound.kwargs)
         if answer is not None:
             _report(answer, common)
-            if isinstance(answer, CheckSummary | KlaviyoPushSummary):
+            if isinstance(answer, _Report):
                 return _verdict(answer, common)
     except SystemExit as end:  # a command that ends early and has said all it had to say
         return end.code if isinstance(end.code, int) else 1
@@ -220,7 +249,7 @@ def _report(answer: object, common: CommonOptions) -> None:
         print_lines(summary_lines(answer))
 
 
-def _verdict(answer: CheckSummary | KlaviyoPushSummary, common: CommonOptions) -> int:
+def _verdict(answer: _Report, common: CommonOptions) -> int:
     """The exit code of a report that may be a refusal; its reason is told like any error."""
     from pipeline.cli.summary import error_line
 

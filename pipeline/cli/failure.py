@@ -116,7 +116,7 @@ def _missing(argument: Argument, keyword: str | None, remedy: str) -> Configurat
 
 def _unknown_option(typed: str, text: str, remedy: str) -> ConfigurationError:
     option = typed.split("=", 1)[0]  # what follows may be the key itself
-    if option in {"--private-key", "--klaviyo-key"}:
+    if option in {"--private-key", "--klaviyo-key", "--smartemailing-key"}:
         variable = "BATCHPUB_" + option[2:].replace("-", "_").upper()
         remedy = f"set {variable}, other users can see the options of a process"
     elif "Did you mean " in text:

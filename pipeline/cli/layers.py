@@ -24,9 +24,18 @@ _SANDBOX: Final = "sandbox"
 _TABLES: Final = {"explain": ("prepare", "explain")}
 # The sandbox prints its keys: they must never be the real ones of the caller's environment, nor
 # come from the part of the file that all commands share.
-_SANDBOX_OWN: Final = frozenset({"--tracker-id", "--public-key", "--private-key", "--klaviyo-key"})
+_SANDBOX_OWN: Final = frozenset(
+    {
+        "--tracker-id",
+        "--public-key",
+        "--private-key",
+        "--klaviyo-key",
+        "--smartemailing-user",
+        "--smartemailing-key",
+    }
+)
 # What never stands in a file or a command line.
-_SECRETS: Final = frozenset({"--private-key", "--klaviyo-key"})
+_SECRETS: Final = frozenset({"--private-key", "--klaviyo-key", "--smartemailing-key"})
 
 
 def variable_name(option: str) -> str:

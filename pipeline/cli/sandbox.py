@@ -45,6 +45,9 @@ def _paste(ready: SandboxReady) -> list[str]:
         "BATCHPUB_PRIVATE_KEY": ready.private_key,
         "BATCHPUB_KLAVIYO_URL": ready.base_url,
         "BATCHPUB_KLAVIYO_KEY": ready.klaviyo_key,
+        "BATCHPUB_SMARTEMAILING_URL": f"{ready.base_url}/api/v3",
+        "BATCHPUB_SMARTEMAILING_USER": ready.smartemailing_user,
+        "BATCHPUB_SMARTEMAILING_KEY": ready.smartemailing_key,
     }
     return [
         f"The sandbox listens on {ready.base_url}",

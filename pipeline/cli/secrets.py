@@ -11,11 +11,19 @@ from typing import Final
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Secret
 
-__all__ = ["EXPORT_SECRET", "KLAVIYO_KEY", "PRIVATE_KEY", "read_secret", "secret_is_set"]
+__all__ = [
+    "EXPORT_SECRET",
+    "KLAVIYO_KEY",
+    "PRIVATE_KEY",
+    "SMARTEMAILING_KEY",
+    "read_secret",
+    "secret_is_set",
+]
 
 PRIVATE_KEY: Final = "BATCHPUB_PRIVATE_KEY"
 EXPORT_SECRET: Final = "BATCHPUB_EXPORT_SECRET"  # noqa: S105 - the name of one
 KLAVIYO_KEY: Final = "BATCHPUB_KLAVIYO_KEY"
+SMARTEMAILING_KEY: Final = "BATCHPUB_SMARTEMAILING_KEY"
 _MAX_KEY: Final = 4_096
 _COMMAND_TIMEOUT_S: Final = 60.0
 

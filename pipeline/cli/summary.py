@@ -16,6 +16,9 @@ from pipeline.records import (
     KlaviyoPullSummary,
     KlaviyoPushSummary,
     PrepareSummary,
+    SmartEmailingCheckSummary,
+    SmartEmailingIdsSummary,
+    SmartEmailingPushSummary,
     UploadPlan,
     UploadSummary,
 )
@@ -55,6 +58,12 @@ def summary_lines(summary: object) -> list[str]:
         from pipeline.cli.history import history_lines
 
         return history_lines(summary)
+    if isinstance(summary, SmartEmailingCheckSummary):
+        return _smartemailing_check(summary)
+    if isinstance(summary, SmartEmailingIdsSummary):
+        return _smartemailing_ids(summary)
+    if isinstance(summary, SmartEmailingPushSummary):
+        return _smartemailing_push(summary)
     raise TypeError(f"no lines for a {type(summary).__name__}")
 
 
@@ -280,6 +289,61 @@ def _export(done: ExportSummary, origin: list[_Row], read: list[_Row] | None = N
 def _updated(done: ExportSummary) -> _Row:
     span = f"{done.updated_at_oldest} to {done.updated_at_newest}"
     return "updated", span if done.updated_at_oldest else "-"
+
+
+def _smartemailing_check(done: SmartEmailingCheckSummary) -> list[str]:
+    account = "account" if done.account_id is None else f"account {done.account_id}"
+    facts = [("asked", _asked(done.requests, done.retries)), ("time", duration(done.duration_s))]
+    return [f"The login is right: {account} at {done.source}", *_table([], facts)]
+
+
+def _smartemailing_ids(done: SmartEmailingIdsSummary) -> list[str]:
+    rows = [("values read", count(done.values)), *_parts("left out", done.left_out)]
+    facts = [
+        ("from", done.source),
+        ("field", f"{done.field_name} ({done.field_id})"),
+        ("asked", _asked(done.requests, done.retries)),
+        ("time", duration(done.duration_s)),
+    ]
+    return [f"Wrote {done.output}: {count(done.contacts, 'contact')}", *_table(rows, facts)]
+
+
+def _smartemailing_push(done: SmartEmailingPushSummary) -> list[str]:
+    rows = [
+        ("contacts", count(done.contacts)),
+        ("without recommendations", count(done.without_recommendations)),
+        *_parts("rejected before", done.rejected),
+        *(
+            []
+            if done.dry_run
+            else [
+                ("accepted", count(done.accepted)),
+                *_if_any("  by an earlier run", done.resumed),
+                ("refused by the service", count(done.refused)),
+                ("unknown", count(done.unknown)),
+            ]
+        ),
+        ("users", count(done.users)),
+        ("  without a contact", count(done.users_without_contact)),
+        *_if_any("  that appear again", done.repeated_users),
+        ("recommended items", count(done.items)),
+        *_if_any("  left out for the size limit", done.cut_items),
+        *_if_any("  of so many contacts", done.cut_contacts),
+        *_parts("never shown in mails", done.dropped),
+        ("default set, kept apart", "yes" if done.has_default else "no"),
+    ]
+    facts = [
+        ("to", done.target),
+        ("field", done.field),
+        *([] if done.rejects_file is None else [("rejects", done.rejects_file)]),
+        *([] if done.dry_run else [("asked", _asked(done.requests, done.retries))]),
+        ("time", duration(done.duration_s)),
+    ]
+    if done.dry_run:
+        headline = f"Dry run, nothing was sent: {count(done.sent, 'contact')} would be"
+    else:
+        headline = f"Sent {count(done.sent, 'contact')}, {done.accepted:,} accepted"
+    return [headline, *_table(rows, facts)]
 
 
 def _coverage(done: ExportSummary) -> list[_Row]:

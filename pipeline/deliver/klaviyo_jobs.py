@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.deliver.fitting import fit_items
 from pipeline.records import RESERVED_ID, UserRecommendations
 
 __all__ = ["Job", "JobLimits", "Profile", "ProfileWriter", "iter_jobs"]
@@ -117,19 +118,13 @@ class ProfileWriter:
         if excess <= 0:
             return data
         sizes = {name: [len(_dump(item)) for item in items] for name, items in properties.items()}
-        totals = {name: sum(one) for name, one in sizes.items()}
-        dropped = 0
-        while excess > 0:
-            name = max(totals, key=lambda one: totals[one])
-            if not sizes[name]:
-                return None
-            size = sizes[name].pop()
-            properties[name] = properties[name][:-1]
-            totals[name] -= size
-            excess -= size + (1 if sizes[name] else 0)  # the comma before it
-            dropped += 1
+        kept = fit_items(sizes, excess)
+        if kept is None:
+            return None
         self.counts["cut_profiles"] += 1
-        self.counts["cut_items"] += dropped
+        self.counts["cut_items"] += sum(map(len, properties.values())) - sum(kept.values())
+        for name, most in kept.items():
+            properties[name] = properties[name][:most]
         return _encode(identity, properties)
 
 

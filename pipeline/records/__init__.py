@@ -11,11 +11,17 @@ from pipeline.records.export import (
     ExportSummary,
     FetchSummary,
     UserRecommendations,
+    first_text,
 )
 from pipeline.records.klaviyo import KlaviyoPullSummary, KlaviyoPushSummary
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
 from pipeline.records.progress import OnProgress, Progress, ignore_progress
 from pipeline.records.sandbox import SandboxReady
+from pipeline.records.smartemailing import (
+    SmartEmailingCheckSummary,
+    SmartEmailingIdsSummary,
+    SmartEmailingPushSummary,
+)
 from pipeline.records.upload import HistorySummary, UploadPlan, UploadRun, UploadSummary
 
 __all__ = [
@@ -40,10 +46,14 @@ __all__ = [
     "Receipt",
     "SandboxReady",
     "SeenRow",
+    "SmartEmailingCheckSummary",
+    "SmartEmailingIdsSummary",
+    "SmartEmailingPushSummary",
     "SourceFingerprint",
     "UploadPlan",
     "UploadRun",
     "UploadSummary",
     "UserRecommendations",
+    "first_text",
     "ignore_progress",
 ]

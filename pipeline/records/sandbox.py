@@ -14,4 +14,6 @@ class SandboxReady:
     public_key: str
     private_key: str
     klaviyo_key: str
+    smartemailing_user: str
+    smartemailing_key: str
     export_url: str

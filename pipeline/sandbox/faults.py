@@ -24,9 +24,10 @@ Kinds for an upload (``"on": "upload"``, the default) and an export (``"on": "ex
     lost      the list is stored, then reset after `answer_bytes` (0) bytes of the answer;
               for an export a reset before any answer
 
-``"on": "klaviyo"`` counts the calls of the Klaviyo stand-in: status, html and redirect instead of
-the answer (with `commit` the call takes effect first), reset, stall, and lost: the call takes
-effect, then a reset after `answer_bytes` (0) bytes of the answer.
+``"on": "klaviyo"`` and ``"on": "smartemailing"`` count the calls of these stand-ins: status, html
+and redirect instead of the answer (with `commit` the call takes effect first), reset before
+anything, stall, headers, clock, and lost: the call takes effect, then a reset after `answer_bytes`
+(0) bytes of the answer.
 
 For an export only:
 
@@ -53,10 +54,13 @@ from pipeline.errors import ConfigurationError
 
 __all__ = ["NO_FAULT", "Fault", "FaultPlan", "FaultTarget", "parse_faults"]
 
-FaultTarget = Literal["upload", "export", "klaviyo"]
+FaultTarget = Literal["upload", "export", "klaviyo", "smartemailing"]
 _ANY: Final = ("status", "early", "redirect", "html", "reset", "stall", "slow", "clock")
 _KINDS: Final = frozenset((*_ANY, "headers", "lost", "cut", "etag", "length", "bomb"))
 _EXPORT_ONLY: Final = frozenset(("cut", "etag", "length", "bomb"))
+_API: Final = frozenset(
+    ("status", "redirect", "html", "reset", "stall", "headers", "clock", "lost")
+)
 _STATUS: Final = {"redirect": 302, "html": 200}
 _MODIFIERS: Final[dict[str, dict[str, Any]]] = {
     "slow": {"bytes_per_s": 65_536},
@@ -190,6 +194,8 @@ def _fault(value: object, position: str, source: object) -> Fault:
     made["headers"] = tuple((name, text) for name, text in pairs)
     if kind in _EXPORT_ONLY and made.setdefault("on", "export") != "export":
         raise refuse(f"{kind} is for the export only")
+    if made.get("on") in ("klaviyo", "smartemailing") and kind not in _API:
+        raise refuse(f"{kind} is not for an API")
     return Fault(**made)
 
 

@@ -19,15 +19,8 @@ from urllib.parse import urlencode
 import orjson
 from aiohttp import web
 
-from pipeline.sandbox.answers import (
-    CLOCK_OFFSET,
-    answer_of,
-    break_after,
-    fault_headers,
-    no_answer,
-    pause,
-    reset,
-)
+from pipeline.sandbox.answers import answer_of
+from pipeline.sandbox.api_faults import answer_with_faults
 from pipeline.sandbox.faults import Fault
 from pipeline.sandbox.journal import ENTRY
 from pipeline.sandbox.klaviyo_jobs import MAX_PAYLOAD, InvalidJobError, Job, JobBoard
@@ -81,35 +74,18 @@ def _api(handler: _Handler) -> Callable[[web.Request], Awaitable[web.StreamRespo
     """What every call goes through: the fault plan, key, revision, rate."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        state = request.app[STATE]
-        fault = state.plan.take("klaviyo")
-        request[ENTRY].fault = None if fault.kind == "none" else fault.kind
-        request[CLOCK_OFFSET] = fault.clock_offset_s
-        if fault.kind == "stall":
-            await pause(state.stopping, fault.seconds)
-        if fault.kind == "reset":
-            reset(request)
-            return no_answer()
-        replaced = fault.kind in ("status", "early", "html", "redirect")
-        if replaced and not fault.commit:
-            return _faulty(request, fault)
-        answer = await _checked(request, handler)
-        if replaced:
-            return _faulty(request, fault)
-        fault_headers(answer, fault, request)
-        if fault.kind == "lost":
-            return await break_after(request, answer, count=fault.answer_bytes)
-        return answer
+        async def serve(request: web.Request) -> web.Response:
+            return await _checked(request, handler)
+
+        return await answer_with_faults(request, "klaviyo", serve, replace=_faulty)
 
     return handle
 
 
-def _faulty(request: web.Request, fault: Fault) -> web.Response:
-    answer = answer_of(fault, request)
-    if fault.kind in ("status", "early") and not fault.body and fault.status >= 400:
-        answer = _refuse(fault.status, "error", "A server error occurred.", "By fault plan.")
-    fault_headers(answer, fault, request)
-    return answer
+def _faulty(fault: Fault, request: web.Request) -> web.Response:
+    if fault.kind == "status" and not fault.body and fault.status >= 400:
+        return _refuse(fault.status, "error", "A server error occurred.", "By fault plan.")
+    return answer_of(fault, request)
 
 
 async def _checked(request: web.Request, handler: _Handler) -> web.Response:

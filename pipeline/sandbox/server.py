@@ -40,6 +40,7 @@ from pipeline.sandbox.journal import ENTRY
 from pipeline.sandbox.klaviyo import KLAVIYO, Klaviyo, klaviyo_routes
 from pipeline.sandbox.klaviyo_control import klaviyo_control_routes
 from pipeline.sandbox.signature import Keys
+from pipeline.sandbox.smartemailing import smartemailing_routes
 from pipeline.sandbox.state import STATE, State
 from pipeline.sandbox.store import Store
 from pipeline.sandbox.upload import continue_later, receive_upload
@@ -98,6 +99,7 @@ def create_app(settings: SandboxSettings) -> web.Application:
     app.add_routes(routes())
     app[KLAVIYO] = Klaviyo()
     app.add_routes([*klaviyo_routes(), *klaviyo_control_routes()])
+    app.add_routes(smartemailing_routes())
     return app
 
 
@@ -206,6 +208,8 @@ def _ready(settings: SandboxSettings, address: tuple[str, int]) -> SandboxReady:
         public_key=settings.public_key or settings.tracker_id,
         private_key=settings.private_key,
         klaviyo_key=settings.klaviyo_key,
+        smartemailing_user=settings.smartemailing_user,
+        smartemailing_key=settings.smartemailing_key,
         export_url=base_url + export_path(settings.tracker_id, "xml"),
     )
 

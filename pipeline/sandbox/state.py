@@ -12,6 +12,7 @@ from aiohttp import web
 from pipeline.sandbox.faults import FaultPlan
 from pipeline.sandbox.journal import Journal
 from pipeline.sandbox.signature import Keys
+from pipeline.sandbox.smartemailing_account import Account
 from pipeline.sandbox.store import Store
 from pipeline.settings import SandboxSettings
 
@@ -27,6 +28,7 @@ class State:
     store: Store
     plan: FaultPlan
     journal: Journal = field(default_factory=Journal)
+    smartemailing: Account = field(default_factory=Account)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the sandbox ends: whatever waits, stops waiting."""
     halt: threading.Event = field(default_factory=threading.Event)

@@ -20,6 +20,11 @@ from pipeline.settings.quantities import (
 )
 from pipeline.settings.sandbox import SandboxSettings
 from pipeline.settings.secret import Secret
+from pipeline.settings.smartemailing import (
+    SmartEmailingIdsSettings,
+    SmartEmailingPushSettings,
+    SmartEmailingSettings,
+)
 from pipeline.settings.upload import HistorySettings, UploadSettings
 
 __all__ = [
@@ -34,6 +39,9 @@ __all__ = [
     "SandboxSettings",
     "Secret",
     "SelectionSettings",
+    "SmartEmailingIdsSettings",
+    "SmartEmailingPushSettings",
+    "SmartEmailingSettings",
     "UploadSettings",
     "parse_duration",
     "parse_moment",

@@ -40,6 +40,10 @@ class SandboxSettings:
     """Seconds until an unfinished upload is cancelled with 408."""
     legacy_path: bool = False
     """Serve the old /v1/batching/ path too."""
+    smartemailing_user: str = "sandbox@example.com"
+    """User name of its SmartEmailing account."""
+    smartemailing_key: str = "sandbox-smartemailing-key"
+    """API key of its SmartEmailing account; made up like the private key."""
     faults: Path | None = None
     """Fault plan, a JSON file: what goes wrong, on which request, how often."""
     receive_buffer: int | None = None
@@ -52,6 +56,9 @@ class SandboxSettings:
             "--port": 0 <= self.port <= 65_535,
             "--tracker-id": re.fullmatch(r"[A-Za-z0-9_.-]+", self.tracker_id) is not None,
             "--klaviyo-key": re.fullmatch(r"[!-~]+", self.klaviyo_key) is not None,
+            "--smartemailing-user": re.fullmatch(r"[^:\x00-\x1f]+", self.smartemailing_user)
+            is not None,
+            "--smartemailing-key": bool(self.smartemailing_key),
             "--clock-tolerance": self.clock_tolerance >= 0,
             "--auth-status": 400 <= self.auth_status <= 499,
             "--success-status": 200 <= self.success_status <= 299,

@@ -9,8 +9,9 @@ from typing import Final
 
 import polars as pl
 
-from pipeline.audience.rules import MAX_ID_CHARS, NULL_WORDS
+from pipeline.audience.rules import NULL_WORDS
 from pipeline.extract.columns import ID_COLUMNS
+from pipeline.limits import MAX_ID_CHARS
 from pipeline.records import RESERVED_ID, Finding
 from pipeline.userlist.facts import IdFacts
 from pipeline.userlist.mask import mask

@@ -155,7 +155,7 @@ def test_a_sandbox_ends_quietly(number: signal.Signals, code: int, tmp_path: Pat
     process.send_signal(number)
     rest, told = process.communicate()
 
-    keys = {"public_key", "private_key", "klaviyo_key"}
+    keys = {"public_key", "private_key", "klaviyo_key", "smartemailing_user", "smartemailing_key"}
     assert keys | {"base_url", "tracker_id", "export_url"} == ready.keys()
     assert (code, "", "") == (process.returncode, rest, told)
 

@@ -25,3 +25,12 @@ pushed: pipeline.KlaviyoPushSummary = pipeline.deliver_klaviyo_push(
     "r.jsonl", key=pipeline.Secret("pk"), contacts=Path("c.csv"), state_dir="state"
 )
 pipeline.deliver_klaviyo_push("r.parquet", dry_run=True)
+login: pipeline.SmartEmailingCheckSummary = pipeline.deliver_smartemailing_check(
+    smartemailing_user="shop", key=pipeline.Secret("key")
+)
+pipeline.deliver_smartemailing_ids(
+    "c.csv", smartemailing_user="shop", key="key", id_field="customer_id"
+)
+imported: pipeline.SmartEmailingPushSummary = pipeline.deliver_smartemailing_push(
+    Path("r.jsonl"), smartemailing_user="shop", contacts=Path("c.csv"), field="9", dry_run=True
+)

@@ -83,6 +83,27 @@ def test_a_function_s_keywords_are_the_fields_of_its_settings(
     assert expected | own.get(function, set()) == keywords
 
 
+@pytest.mark.parametrize(
+    ("function", "part", "more"),
+    [
+        ("check", settings.SmartEmailingSettings, {"key"}),
+        ("ids", settings.SmartEmailingIdsSettings, {"key", "on_progress"}),
+        ("push", settings.SmartEmailingPushSettings, {"key", "on_progress", "state_dir"}),
+    ],
+)
+def test_smartemailing_s_keywords_are_the_fields_of_its_settings(
+    function: str, part: type, more: set[str]
+) -> None:
+    signature = inspect.signature(getattr(pipeline, f"deliver_smartemailing_{function}"))
+    keywords = {
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+    assert {one.name for one in fields(part)} | more == keywords
+
+
 def test_a_misspelt_keyword_is_a_type_error_at_run_time_too() -> None:
     with pytest.raises(TypeError, match="active_witin"):
         pipeline.prepare("a.csv", "u.jsonl", active_witin="6mo")  # type: ignore[call-arg]
