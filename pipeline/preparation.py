@@ -15,7 +15,7 @@ from pipeline.audience.rules import NULL_WORDS, AudienceRules
 from pipeline.audience.window import activity_window, parse_as_of
 from pipeline.engine.memory import default_memory
 from pipeline.engine.polars_engine import PolarsEngine
-from pipeline.errors import ConfigurationError, InputError
+from pipeline.errors import ConfigurationError
 from pipeline.extract.ahead import read_ahead
 from pipeline.extract.batch import Reject, Wanted
 from pipeline.extract.places import Place, resolve_places
@@ -27,6 +27,7 @@ from pipeline.guards import (
     refuse_row_count,
     refuse_short_list,
     refuse_stale_suppression,
+    refuse_unusable_suppression,
 )
 from pipeline.records import OnProgress, PrepareSummary, Progress, Receipt
 from pipeline.settings import PrepareSettings, parse_duration, parse_share, parse_size
@@ -105,19 +106,9 @@ class Preparation:
             ids, unusable = self._engine.suppress(
                 read_ahead(read_extracts([place], self._suppression()), depth=2)
             )
-            if unusable:
-                raise InputError(
-                    f"{unusable.total():,} rows of the suppression list cannot be read: "
-                    + ", ".join(f"{n:,} {reason}" for reason, n in unusable.most_common()),
-                    source=place,
-                    remedy="mend the file: every opt-out counts",
-                )
-            if not ids:
-                raise InputError(
-                    "the suppression list holds no ids",
-                    source=place,
-                    remedy="check the export that wrote it, or leave out --suppress",
-                )
+            unreadable = refuse_unusable_suppression(unusable, opt_outs=ids, source=place)
+            if unreadable is not None:
+                raise unreadable
 
     def select(self, on_progress: OnProgress) -> None:
         """Read the extracts and keep the candidates."""

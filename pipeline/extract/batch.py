@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -20,6 +20,7 @@ LONE_SURROGATE: Final = "lone surrogate"
 NOT_AN_ID: Final = "not a string or 64-bit integer"
 LOSSY_NUMBER: Final = "lossy number"
 UNREADABLE_TIME: Final = "unparseable time"
+NESTED_VALUE: Final = "a nested value where text is wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Wanted:
     active: whether times are needed, welcome for the order of the list, or not wanted
     when: a column and its values that make a row active (``--active-when``)
     keep_values: whether rejects carry the refused value
+    pick: (columns found, source) -> the columns wanted, the id first and all others as text; it
+        stands in for ``id_column`` and ``active``
     """
 
     id_column: str | None
@@ -55,6 +58,7 @@ class Wanted:
     allow_truncated: bool = False
     input_format: Literal["csv", "jsonl", "parquet", "arrow"] | None = None
     now_us: int = 0
+    pick: Callable[[Sequence[str], object], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ class ExtractBatch:
     times: timestamp[us, UTC], null where blank; None where there is no time
     flags: boolean, whether the row says the user is active; None where nobody asked
     rows: int64 row numbers, or None when they run on from `first_row`
+    texts: the further columns of `Wanted.pick`, string or large_string, null where there is none
     """
 
     place: Place
@@ -77,3 +82,4 @@ class ExtractBatch:
     rows: pa.Array | None = None
     rejects: Sequence[Reject] = field(default=())
     bytes_read: int = 0
+    texts: Mapping[str, pa.Array] = field(default_factory=dict)

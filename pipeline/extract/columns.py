@@ -22,7 +22,10 @@ ACTIVE_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """Columns to read: the id, then the activity, then the one of ``--active-when``, if any."""
+    """Columns to read: the id, then the activity, then the one of ``--active-when``, if any.
+
+    Where ``Wanted.pick`` chose them: the id, then columns of text.
+    """
 
     names: list[str]
     has_times: bool
@@ -30,6 +33,8 @@ class Picked:
 
 def pick_columns(found: Sequence[str], wanted: Wanted, *, source: object) -> Picked:
     """The columns of one extract that answer to `wanted`; ConfigurationError where one lacks."""
+    if wanted.pick is not None:
+        return Picked(list(wanted.pick(found, source)), has_times=False)
     names = [pick_id_column(found, wanted.id_column, source=source)]
     active: str | None = None
     if wanted.active == "required":
@@ -42,25 +47,25 @@ def pick_columns(found: Sequence[str], wanted: Wanted, *, source: object) -> Pic
     if active is not None:
         names.append(active)
     if wanted.when is not None:
-        names.append(_named(found, wanted.when[0], source=source, option="--active-when"))
+        names.append(named_column(found, wanted.when[0], source=source, option="--active-when"))
     return Picked(names, active is not None)
 
 
 def pick_id_column(found: Sequence[str], wanted: str | None, *, source: object) -> str:
     """The column named, or the only one of `ID_COLUMNS`; several are refused, never guessed."""
     if wanted is not None:
-        return _named(found, wanted, source=source, option="--id-column")
+        return named_column(found, wanted, source=source, option="--id-column")
     candidates = [name for name in ID_COLUMNS if name in found]
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
         raise ConfigurationError(
-            f"several columns could hold the user id: {_listed(candidates)}",
+            f"several columns could hold the user id: {listed(candidates)}",
             source=source,
             remedy="name one with --id-column",
         )
     raise ConfigurationError(
-        f"no column with user ids; the columns are {_listed(found)}",
+        f"no column with user ids; the columns are {listed(found)}",
         source=source,
         remedy="name it with --id-column",
     )
@@ -69,12 +74,12 @@ def pick_id_column(found: Sequence[str], wanted: str | None, *, source: object) 
 def pick_active_column(found: Sequence[str], wanted: str | None, *, source: object) -> str:
     """The column named, or the first of `ACTIVE_COLUMNS` that is there."""
     if wanted is not None:
-        return _named(found, wanted, source=source, option="--active-column")
+        return named_column(found, wanted, source=source, option="--active-column")
     for name in ACTIVE_COLUMNS:
         if name in found:
             return name
     raise ConfigurationError(
-        f"no column with the last activity; the columns are {_listed(found)}",
+        f"no column with the last activity; the columns are {listed(found)}",
         source=source,
         remedy="name it with --active-column",
     )
@@ -85,24 +90,26 @@ def refuse_duplicates(found: Sequence[str], *, source: object) -> None:
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
         raise InputError(
-            f"two columns have the same name: {_listed(twice)}",
+            f"two columns have the same name: {listed(twice)}",
             source=source,
             position="the header",
             remedy="give each column its own name",
         )
 
 
-def _named(found: Sequence[str], wanted: str, *, source: object, option: str) -> str:
+def named_column(found: Sequence[str], wanted: str, *, source: object, option: str) -> str:
+    """The column somebody named, if it is there."""
     if wanted in found:
         return wanted
     raise ConfigurationError(
-        f"no column {wanted!r}; the columns are {_listed(found)}",
+        f"no column {wanted!r}; the columns are {listed(found)}",
         source=source,
         remedy=f"name one of them with {option}",
     )
 
 
-def _listed(names: Sequence[str], most: int = 20) -> str:
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Column names for a message, the first `most` of them."""
     shown = [name if len(name) <= 40 else name[:39] + "…" for name in names[:most]]
     text = ", ".join(repr(name) if not name.isidentifier() else name for name in shown)
     return text + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pipeline.errors import InputError
 from pipeline.extract.batch import INVALID_UTF8, LOSSY_NUMBER
 
-__all__ = ["id_text"]
+__all__ = ["any_text", "id_text"]
 
 # From here on neighbouring integers share one float: the stored value may not be the original.
 _EXACT_BITS: Final = {16: 11, 32: 24, 64: 53}
@@ -37,7 +37,7 @@ def id_text(column: pa.Array, *, source: object) -> Marked:
         except pa.ArrowInvalid:
             return _utf8(column.cast(pa.large_binary()))
         return column, None, ""
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if _is_bytes(kind):
         return _utf8(column)
     if pa.types.is_integer(kind) or pa.types.is_null(kind):
         return column.cast(pa.string()), None, ""
@@ -50,6 +50,32 @@ def id_text(column: pa.Array, *, source: object) -> Marked:
         source=source,
         remedy="name another column with --id-column",
     )
+
+
+def any_text(column: pa.Array, *, source: object) -> Marked:
+    """Any column as people write its values, a mask of rows that have no text, and the reason.
+
+    Raises:
+        InputError: a list, a struct or the like.
+    """
+    column = _plain(column)
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or _is_bytes(kind):
+        return id_text(column, source=source)
+    if pa.types.is_boolean(kind):
+        return pc.if_else(column, "true", "false"), None, ""
+    try:
+        return column.cast(pa.large_string()), None, ""
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"a column of type {kind} cannot be read as text",
+            source=source,
+            remedy="write its values as text",
+        ) from error
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -19,6 +19,7 @@ from pipeline.errors import InputError
 from pipeline.extract.batch import (
     INVALID_UTF8,
     LONE_SURROGATE,
+    NESTED_VALUE,
     NOT_AN_ID,
     NOT_JSON,
     REPEATED_KEY,
@@ -31,7 +32,7 @@ from pipeline.extract.places import ByteStream, Place, open_stream
 from pipeline.extract.rows import good_rows
 from pipeline.extract.times import TimeReader
 
-__all__ = ["read_jsonl"]
+__all__ = ["iter_lines", "read_jsonl"]
 
 BLOCK: Final = 4 * 1024 * 1024  # one line must fit
 _BOM: Final = b"\xef\xbb\xbf"
@@ -52,6 +53,43 @@ def read_jsonl(place: Place, wanted: Wanted) -> Iterator[ExtractBatch]:
         stream.close()
 
 
+def iter_lines(stream: ByteStream, *, allow_truncated: bool = False) -> Iterator[list[bytes]]:
+    """Whole lines in blocks, without their ends; blank ones stay, so that they can be counted.
+
+    Raises:
+        InputError: a line is too long, or the last one is cut.
+    """
+    rest = b""
+    start = True
+    row = 1
+    while block := stream.read(BLOCK):
+        if start:
+            block, start = block.removeprefix(_BOM), False
+        head, found, tail = (rest + block).rpartition(b"\n")
+        if found:
+            lines = head.split(b"\n")
+            row += len(lines)
+            yield lines
+        rest = tail
+        if len(rest) > BLOCK:
+            raise InputError(
+                "one line is too long",
+                source=stream.place,
+                position=f"row {row:,}",
+                limit=f"{BLOCK:,} bytes",
+                remedy="name a file with one JSON object a line",
+            )
+    if rest.strip():
+        if not allow_truncated and not _whole(rest):
+            raise InputError(
+                "the last line is cut",
+                source=stream.place,
+                position=f"row {row:,}",
+                remedy="write the file again",
+            )
+        yield [rest]
+
+
 class _Reader:
     def __init__(self, stream: ByteStream, wanted: Wanted) -> None:
         self._stream, self._wanted, self._place = stream, wanted, stream.place
@@ -63,38 +101,10 @@ class _Reader:
         self._marker = secrets.token_hex(16)
 
     def batches(self) -> Iterator[ExtractBatch]:
-        for lines in self._blocks():
+        blocks = iter_lines(self._stream, allow_truncated=self._wanted.allow_truncated)
+        for lines in blocks:
             first, self._next_row = self._next_row, self._next_row + len(lines)
             yield self._batch(first, lines)
-
-    def _blocks(self) -> Iterator[list[bytes]]:
-        """Whole lines, without their ends."""
-        rest = b""
-        start = True
-        while block := self._stream.read(BLOCK):
-            if start:
-                block, start = block.removeprefix(_BOM), False
-            head, found, tail = (rest + block).rpartition(b"\n")
-            if found:
-                yield head.split(b"\n")
-            rest = tail
-            if len(rest) > BLOCK:
-                raise InputError(
-                    "one line is too long",
-                    source=self._place,
-                    position=f"row {self._next_row:,}",
-                    limit=f"{BLOCK:,} bytes",
-                    remedy="name a file with one JSON object a line",
-                )
-        if rest.strip():
-            if not self._wanted.allow_truncated and not _whole(rest):
-                raise InputError(
-                    "the last line is cut",
-                    source=self._place,
-                    position=f"row {self._next_row:,}",
-                    remedy="write the file again",
-                )
-            yield [rest]
 
     def _batch(self, first: int, lines: list[bytes]) -> ExtractBatch:
         rejects: list[Reject] = []
@@ -109,9 +119,13 @@ class _Reader:
         if any(line.count(key) > 1 for key in keys for _, line in numbered):
             rejects.clear()  # perhaps a key twice in one object: look at each line for those
             rows, objects = self._one_by_one(numbered, rejects, names)
+        nested = self._nested(objects, picked)
         ids: list[str | None] = []
         kept: list[int] = []
         for at, found in enumerate(_values(objects, picked.names[0])):
+            if at in nested:
+                rejects.append(Reject(rows[at], NESTED_VALUE))
+                continue
             if found is None or type(found) is str:
                 ids.append(found)
             elif type(found) is int:
@@ -144,6 +158,17 @@ class _Reader:
                 return picked
             self._picked = picked
         return self._picked
+
+    def _nested(self, objects: list[dict[str, Any]], picked: Picked) -> set[int]:
+        """Objects with a list or an object where a column of text was picked."""
+        if self._wanted.pick is None:
+            return set()
+        return {
+            at
+            for name in picked.names[1:]
+            for at, value in enumerate(_values(objects, name))
+            if isinstance(value, list | dict)
+        }
 
     def _together(self, lines: list[bytes]) -> list[dict[str, Any]] | None:
         """All objects of a block at once, or None when a line needs to be looked at."""

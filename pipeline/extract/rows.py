@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pipeline.errors import InputError
 from pipeline.extract.batch import UNREADABLE_TIME, ExtractBatch, Reject, Wanted
 from pipeline.extract.columns import Picked
-from pipeline.extract.ids import id_text
+from pipeline.extract.ids import any_text, id_text
 from pipeline.extract.places import Place
 from pipeline.extract.times import TimeReader
 
@@ -37,9 +37,15 @@ def good_rows(
     flags = None
     if wanted.when is not None:
         flags = _flags(columns[-1], wanted.when[1], source=place)
+    texts: dict[str, pa.Array] = {}
+    marked = [(bad_ids, reason), (bad_times, UNREADABLE_TIME)]
+    if wanted.pick is not None:
+        found = [any_text(one, source=place) for one in columns[1:]]
+        texts = dict(zip(picked.names[1:], (text for text, _, _ in found), strict=True))
+        marked[1:] = [(bad, why) for _, bad, why in found]
     refused = list(rejects)
     keep: pa.Array | None = None
-    for number, (mask, why) in enumerate(((bad_ids, reason), (bad_times, UNREADABLE_TIME))):
+    for number, (mask, why) in enumerate(marked):
         if mask is None:
             continue
         bad = mask if keep is None else pc.and_(mask, keep)  # refused once, for the first reason
@@ -53,6 +59,7 @@ def good_rows(
         ids = ids.filter(keep)
         moments = None if moments is None else moments.filter(keep)
         flags = None if flags is None else flags.filter(keep)
+        texts = {name: text.filter(keep) for name, text in texts.items()}
     return ExtractBatch(
         place=place,
         id_column=picked.names[0],
@@ -64,6 +71,7 @@ def good_rows(
         rows=rows,
         rejects=refused,
         bytes_read=bytes_read,
+        texts=texts,
     )
 
 

@@ -19,6 +19,7 @@ from pipeline.guards.lists import (
     refuse_row_count,
     refuse_short_list,
     refuse_stale_suppression,
+    refuse_unusable_suppression,
 )
 from pipeline.guards.plans import plan_upload
 from pipeline.guards.uploads import (
@@ -55,5 +56,6 @@ __all__ = [
     "refuse_short_list",
     "refuse_stale_export",
     "refuse_stale_suppression",
+    "refuse_unusable_suppression",
     "refuse_wrong_receipt",
 ]

@@ -13,6 +13,7 @@ __all__ = [
     "refuse_row_count",
     "refuse_short_list",
     "refuse_stale_suppression",
+    "refuse_unusable_suppression",
 ]
 
 
@@ -120,4 +121,26 @@ def refuse_stale_suppression(
         limit=f"{max_age_s / 3600:,.1f} h",
         actual="unknown" if age_s is None else f"{age_s / 3600:,.1f} h",
         remedy="renew it, or raise --suppress-max-age",
+    )
+
+
+def refuse_unusable_suppression(
+    unusable: Mapping[str, int], *, opt_outs: int, source: object
+) -> InputError | None:
+    """A suppression list with lost rows, or with none: each is mail to someone who said no."""
+    if unusable:
+        listed = ", ".join(
+            f"{n:,} {reason}" for reason, n in sorted(unusable.items(), key=_by_count)
+        )
+        return InputError(
+            f"{sum(unusable.values()):,} rows of the suppression list cannot be read: {listed}",
+            source=source,
+            remedy="mend the file: every opt-out counts",
+        )
+    if opt_outs:
+        return None
+    return InputError(
+        "the suppression list holds no ids",
+        source=source,
+        remedy="check the export that wrote it, or leave out --suppress",
     )
