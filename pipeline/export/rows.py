@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 import orjson
 
-from pipeline.records import UserRecommendations
+from pipeline.records import UserRecommendations, first_text
 
 __all__ = ["COLUMNS", "Row", "iter_rows", "recommendation_id"]
 
@@ -109,18 +109,8 @@ def _split_fields(item: dict[str, Any]) -> tuple[_Fields, dict[str, Any]]:
         value = item.get(name)
         if name in item and not isinstance(value, str):
             rest[name] = value
-        columns.append(_first_text(value))
+        columns.append(first_text(value))
     return (columns[0], columns[1], columns[2], columns[3]), rest
-
-
-def _first_text(value: Any) -> str | None:
-    if isinstance(value, list):
-        return next((text for text in map(_first_text, value) if text is not None), None)
-    if isinstance(value, dict):
-        return _first_text(value.get("#text"))
-    if value is None or isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
 
 
 def _encode(extra: dict[str, Any]) -> str | None:

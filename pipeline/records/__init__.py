@@ -10,6 +10,7 @@ from pipeline.records.export import (
     ExportSummary,
     FetchSummary,
     UserRecommendations,
+    first_text,
 )
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
 from pipeline.records.progress import OnProgress, Progress, ignore_progress
@@ -38,5 +39,6 @@ __all__ = [
     "UploadRun",
     "UploadSummary",
     "UserRecommendations",
+    "first_text",
     "ignore_progress",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
@@ -24,6 +25,17 @@ class UserRecommendations(TypedDict):
     updated_at: str | None
     recommendations: list[Block]
     extra: NotRequired[dict[str, Any]]
+
+
+def first_text(value: Any) -> str | None:
+    """The text of an element of a result; of one that repeats or has children, the first."""
+    if isinstance(value, list):
+        return next((text for text in map(first_text, value) if text is not None), None)
+    if isinstance(value, dict):
+        return first_text(value.get("#text"))
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
