@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.api import check, fetch, history, parse, prepare, read_export, upload
+    from pipeline.api import (
+        check,
+        deliver_newsletter,
+        fetch,
+        history,
+        parse,
+        prepare,
+        read_export,
+        upload,
+    )
     from pipeline.errors import (
         BatchpubError,
         ConfigurationError,
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
         ExportSummary,
         FetchSummary,
         HistorySummary,
+        NewsletterSummary,
         PrepareSummary,
         Progress,
         UploadSummary,
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
         ExportSettings,
         FetchSettings,
         HistorySettings,
+        NewsletterSettings,
         PrepareSettings,
         Secret,
         UploadSettings,
@@ -56,6 +67,8 @@ __all__ = [
     "HistorySummary",
     "InputError",
     "MachineError",
+    "NewsletterSettings",
+    "NewsletterSummary",
     "PrepareSettings",
     "PrepareSummary",
     "Progress",
@@ -66,6 +79,7 @@ __all__ = [
     "UploadSettings",
     "UploadSummary",
     "check",
+    "deliver_newsletter",
     "fetch",
     "history",
     "parse",

@@ -14,6 +14,7 @@ from pipeline.records import (
     ExportSummary,
     FetchSummary,
     HistorySummary,
+    NewsletterSummary,
     OnProgress,
     PrepareSummary,
     UploadSummary,
@@ -24,12 +25,13 @@ from pipeline.settings import (
     ExportSettings,
     FetchSettings,
     HistorySettings,
+    NewsletterSettings,
     PrepareSettings,
     Secret,
     UploadSettings,
 )
 
-__all__ = ["check", "fetch", "history", "parse", "prepare", "upload"]
+__all__ = ["check", "deliver_newsletter", "fetch", "history", "parse", "prepare", "upload"]
 
 
 def prepare(
@@ -119,6 +121,22 @@ def fetch(
         arrived = download(url, collection.feed, fetch_settings, on_progress=on_progress)
         export = collection.close()
     return FetchSummary(download=arrived, export=export)
+
+
+def deliver_newsletter(
+    output: Path,
+    settings: NewsletterSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> NewsletterSummary:
+    """Template, contacts and recommendations → one message a line, whole or not at all."""
+    from pipeline.deliver.newsletter import Newsletter
+
+    with Newsletter(output, settings) as newsletter:
+        newsletter.select(on_progress)
+        newsletter.collect(on_progress)
+        newsletter.write(on_progress)
+        return newsletter.publish()
 
 
 def _without_credentials(url: str) -> str:

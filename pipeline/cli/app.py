@@ -48,6 +48,13 @@ _COMMANDS: Final = {
     "history": ("[--tracker-id ID]", "List the last uploads: when, how many, what came of it."),
     "parse": ("EXPORT -o FILE", "Turn an export into recommendations per user."),
     "fetch": ("URL -o FILE", "Download an export and parse it as it arrives."),
+    "deliver newsletter": (
+        "--template FILE --contacts FILE --recommendations FILE -o FILE",
+        """Make the messages of a newsletter; they are handed over, not sent.
+
+        Each line of the output is one message: to, subject, html, text, key. A slot without
+        personal items shows the default set, then those of --fallback-items, or is left out.""",
+    ),
     "sandbox": (
         "",
         """Serve a local stand-in of the remote services.

@@ -11,12 +11,13 @@ from pipeline.records import (
     ExportSummary,
     FetchSummary,
     HistorySummary,
+    NewsletterSummary,
     PrepareSummary,
     UploadPlan,
     UploadSummary,
 )
 
-__all__ = ["count", "duration", "over_vendor_limit", "size", "summary_lines"]
+__all__ = ["count", "duration", "over_vendor_limit", "parts", "size", "summary_lines", "table"]
 
 _Row: TypeAlias = tuple[str, str]
 
@@ -43,6 +44,10 @@ def summary_lines(summary: object) -> list[str]:
         from pipeline.cli.history import history_lines
 
         return history_lines(summary)
+    if isinstance(summary, NewsletterSummary):
+        from pipeline.cli.newsletter_summary import newsletter_lines
+
+        return newsletter_lines(summary)
     raise TypeError(f"no lines for a {type(summary).__name__}")
 
 
@@ -94,7 +99,7 @@ def _prepare(done: PrepareSummary) -> list[str]:
         ("sha256", done.sha256),
         ("time", duration(done.duration_s)),
     ]
-    return [f"Wrote {done.output}: {count(done.users, 'user')}", *_table(rows, facts)]
+    return [f"Wrote {done.output}: {count(done.users, 'user')}", *table(rows, facts)]
 
 
 def over_vendor_limit(max_bytes: int) -> list[_Row]:
@@ -124,7 +129,7 @@ def _upload(done: UploadSummary) -> list[str]:
     ]
     return [
         f"Uploaded {done.list_path} to tracker {done.tracker_id}: {count(done.users, 'user')}",
-        *_table([], facts),
+        *table([], facts),
     ]
 
 
@@ -149,7 +154,7 @@ def _dry_run(done: UploadSummary, plan: UploadPlan) -> list[str]:
     ]
     return [
         f"Dry run: {done.list_path} {does}: {count(done.users, 'user')}",
-        *_table([], facts),
+        *table([], facts),
         "Nothing was sent.",
     ]
 
@@ -185,7 +190,7 @@ def _export(done: ExportSummary, origin: list[_Row]) -> list[str]:
         *_if_any("URLs that are not http", done.urls_not_http),
         *_if_any("unknown elements left out", done.ignored_elements),
         *_coverage(done),
-        *_parts("blocks", done.blocks),
+        *parts("blocks", done.blocks),
     ]
     span = f"{done.updated_at_oldest} to {done.updated_at_newest}"
     facts = [
@@ -194,7 +199,7 @@ def _export(done: ExportSummary, origin: list[_Row]) -> list[str]:
         ("size", size(done.bytes)),
         ("time", duration(done.duration_s)),
     ]
-    return [f"Wrote {', '.join(done.outputs)}: {count(done.users, 'user')}", *_table(rows, facts)]
+    return [f"Wrote {', '.join(done.outputs)}: {count(done.users, 'user')}", *table(rows, facts)]
 
 
 def _coverage(done: ExportSummary) -> list[_Row]:
@@ -218,20 +223,20 @@ def _if_any(label: str, number: int) -> list[_Row]:
 
 
 def _reasons(title: str, counts: Mapping[str, int]) -> list[_Row]:
-    return _parts(title, {name.replace("_", " "): number for name, number in counts.items()})
+    return parts(title, {name.replace("_", " "): number for name, number in counts.items()})
 
 
-def _parts(title: str, counts: Mapping[str, int]) -> list[_Row]:
+def parts(title: str, counts: Mapping[str, int]) -> list[_Row]:
     """A total and, indented, what it consists of: the largest first, none of the empty."""
-    parts = sorted(counts.items(), key=lambda part: (-part[1], part[0]))
-    shown = [(f"  {name[:40]}", count(number)) for name, number in parts[:_PARTS] if number]
-    rest = sum(number for _, number in parts[_PARTS:])
+    ordered = sorted(counts.items(), key=lambda part: (-part[1], part[0]))
+    shown = [(f"  {name[:40]}", count(number)) for name, number in ordered[:_PARTS] if number]
+    rest = sum(number for _, number in ordered[_PARTS:])
     if rest:
         shown.append(("  others", count(rest)))
     return [(title, count(sum(counts.values()))), *shown]
 
 
-def _table(rows: list[_Row], facts: list[_Row]) -> list[str]:
+def table(rows: list[_Row], facts: list[_Row]) -> list[str]:
     """Numbers flush right, then texts flush left; a sha256 just fits 80 columns."""
     row_label = max((len(label) for label, _ in rows), default=0)
     number = max((len(text) for _, text in rows), default=0)

@@ -12,6 +12,7 @@ from pipeline.records.export import (
     UserRecommendations,
     first_text,
 )
+from pipeline.records.newsletter import NewsletterSummary
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
 from pipeline.records.progress import OnProgress, Progress, ignore_progress
 from pipeline.records.sandbox import SandboxReady
@@ -29,6 +30,7 @@ __all__ = [
     "IdShapes",
     "KnownMatch",
     "ListComparison",
+    "NewsletterSummary",
     "OnProgress",
     "PrepareSummary",
     "Progress",

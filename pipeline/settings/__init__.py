@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
+from pipeline.settings.newsletter import NewsletterSettings
 from pipeline.settings.prepare import PrepareSettings
 from pipeline.settings.quantities import parse_duration, parse_percent, parse_share, parse_size
 from pipeline.settings.sandbox import SandboxSettings
@@ -18,6 +19,7 @@ __all__ = [
     "ExportSettings",
     "FetchSettings",
     "HistorySettings",
+    "NewsletterSettings",
     "PrepareSettings",
     "SandboxSettings",
     "Secret",
