@@ -141,11 +141,14 @@ class ContactFile:
     def _shown(self, found: Sequence[str], names: list[str]) -> list[str]:
         for column, (source, line) in self._columns.items():
             if column not in found:
+                variable = source.rpartition(" (")[2] if source.endswith(")") else None
                 raise ConfigurationError(
                     f"the contacts have no column {column!r}; the columns are {listed(found)}",
                     source=source,
                     position=f"line {line}",
-                    remedy=f'name one of them, or write contact.{column}|default("")',
+                    remedy=f'write contact.{column}|default("") if it may lack'
+                    if variable is None
+                    else f"give --variable {variable[:-1]}=…",
                 )
         optional = [name for name in sorted(self._optional) if name in found]
         return list(dict.fromkeys([*names, *self._columns, *optional]))

@@ -67,7 +67,21 @@ def needs_of(tree: nodes.Template, *, source: str) -> Needs:
         if name.name == ITEMS:
             raise _error(_ONE_SLOT, name, source)
         needs.names.setdefault(name.name, name.lineno)
+    _forgive_tested(tree, needs)
     return needs
+
+
+def _forgive_tested(tree: nodes.Template, needs: Needs) -> None:
+    """What is asked for with ``is defined`` may lack; elsewhere it stands behind that question."""
+    from jinja2 import nodes
+
+    for test in tree.find_all(nodes.Test):
+        if test.name not in ("defined", "undefined"):
+            continue
+        if isinstance(test.node, nodes.Name):
+            needs.names.pop(test.node.name, None)
+        elif isinstance(test.node, nodes.Getattr) and needs.columns.pop(test.node.attr, 0):
+            needs.optional.add(test.node.attr)
 
 
 def _columns(tree: nodes.Template, needs: Needs, forgiven: set[int], source: str) -> set[int]:
