@@ -1,4 +1,4 @@
-"""Pictures that stand in for the shop's in the demo: its sandbox sells products nobody photographed.
+"""Pictures for the demo: the sandbox sells products that nobody has photographed.
 
 One flat drawing per kind of product, in the order of the sandbox's catalogue.
 """
@@ -22,12 +22,13 @@ _DRAWINGS: Final = (
      '<path d="M150 92v150" stroke="#2f5e33" stroke-width="8"/>'),
     ("#e2efe6", '<path d="M62 138h176c0 56-36 88-88 88s-88-32-88-88z" fill="#2f6b57"/><ellipse '
      'cx="150" cy="138" rx="88" ry="21" fill="#a7cf7a"/>'),
-    ("#e6e3f4", '<g fill="#4b3f8f"><rect x="92" y="92" width="50" height="136" rx="9"/><rect x="160" '
-     'y="92" width="50" height="136" rx="9"/></g><g fill="#d5a63f"><rect x="108" y="76" width="18" '
-     'height="18"/><rect x="176" y="76" width="18" height="18"/><rect x="92" y="128" width="50" '
+    ("#e6e3f4", '<g fill="#4b3f8f"><rect x="92" y="92" width="50" height="136" rx="9"/><rect '
+     'x="160" y="92" width="50" height="136" rx="9"/></g><g fill="#d5a63f"><rect '
+     'x="108" y="76" width="18" height="18"/><rect '
+     'x="176" y="76" width="18" height="18"/><rect x="92" y="128" width="50" '
      'height="64"/><rect x="160" y="128" width="50" height="64"/></g>'),
-    ("#fde2dc", '<rect x="116" y="136" width="46" height="100" rx="10" fill="#a63a2c"/><path d="M120 '
-     '136l44-34 20 24-22 30z" fill="#5d2b25"/><path d="M186 106q60-42 44-72-6 30-56 56z" '
+    ("#fde2dc", '<rect x="116" y="136" width="46" height="100" rx="10" fill="#a63a2c"/><path '
+     'd="M120 136l44-34 20 24-22 30z" fill="#5d2b25"/><path d="M186 106q60-42 44-72-6 30-56 56z" '
      'fill="#f08a24"/>'),
     ("#e8eef4", '<rect x="74" y="62" width="152" height="176" fill="#c69a5b"/><rect x="92" y="80" '
      'width="116" height="140" fill="#fdfdfb"/><path d="M92 220l42-62 30 34 20-20 24 48z" '
@@ -35,8 +36,8 @@ _DRAWINGS: Final = (
     ("#f6ead9", '<ellipse cx="108" cy="104" rx="42" ry="52" transform="rotate(-38 108 104)" '
      'fill="#b07d46"/><path d="M130 136l92 102" stroke="#b07d46" stroke-width="20" '
      'stroke-linecap="round"/>'),
-    ("#fce4ec", '<rect x="58" y="94" width="184" height="116" rx="14" fill="#c2376b"/><path d="M132 '
-     '94h22v116h-22z" fill="#ffd76e"/><path d="M143 92c-60-58-86-4 0 0 86-4 60-58 0 0z" '
+    ("#fce4ec", '<rect x="58" y="94" width="184" height="116" rx="14" fill="#c2376b"/><path '
+     'd="M132 94h22v116h-22z" fill="#ffd76e"/><path d="M143 92c-60-58-86-4 0 0 86-4 60-58 0 0z" '
      'fill="#ffd76e"/>'),
     ("#dff0f4", '<rect x="88" y="60" width="124" height="180" rx="9" fill="#1f6f8b"/><rect x="104" '
      'y="60" width="10" height="180" fill="#174f63"/><rect x="130" y="96" width="64" height="34" '

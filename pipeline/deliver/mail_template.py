@@ -147,7 +147,7 @@ class MailTemplate:
         if file.is_mjml:
             from pipeline.deliver.mjml import compile_mjml
 
-            html = compile_mjml(html, line_at=markup.line_at, source=file.name)
+            html = markup.settle(compile_mjml(html, line_at=markup.line_at, source=file.name))
         html = _inlined(html, file.name)
         made = html_environment.from_string(markup.restore(html))
         self._templates.append((made, written))
@@ -155,7 +155,7 @@ class MailTemplate:
             text = self._template(text_environment, file.text, file.text_name)
             self._templates.append((text, text))
             return
-        derived = literal(html_to_text(html, is_mark=markup.is_mark))
+        derived = literal(html_to_text(markup.seen(html), is_mark=markup.is_mark))
         source = markup.restore_text(derived)
         self._templates.append((text_environment.from_string(source), written))
 

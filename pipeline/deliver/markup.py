@@ -31,6 +31,8 @@ _ADDRESSES: Final = (
 # An image that is missing is nothing, a link that is missing is a promise broken.
 _FILTERS: Final = dict.fromkeys(("src", "background", "background-url", "poster"), "image_address")
 _FIXED_START: Final = re.compile(r"(?i:https?://|mailto:|tel:|sms:|cid:|#)")
+# A comment that only Outlook reads; its content ends with it.
+_OUTLOOK: Final = re.compile(r"<!--\[if[^\]]*\]>(?!<!--).*?<!\[endif\]-->", re.DOTALL)
 _CODE_START: Final = re.compile(r"\{([{%#])")
 
 
@@ -73,6 +75,35 @@ class Markup:
         at = max(bisect_right(self._offsets, offset) - 1, 0)
         start = self._offsets[at]
         return self._lines[at] + self.text.count("\n", start, offset)
+
+    def settle(self, html: str) -> str:
+        """`html` as a compiler made it, its marks where a browser keeps them.
+
+        MJML sets what stands between sections inside comments that only Outlook reads: there a
+        mark must be a word, since a comment would end the comment around it.
+
+        Raises:
+            InputError: the compiler lost a piece of code.
+        """
+        found = {int(one[2] or one[4]) for one in self._any.finditer(html)}
+        for number, piece in enumerate(self._pieces):
+            if number not in found:
+                raise self._error(
+                    "template code is lost here, MJML shows nothing in this place", piece.line
+                )
+        return _OUTLOOK.sub(lambda one: self._any.sub(_word, one[0]), html)
+
+    def seen(self, html: str) -> str:
+        """`html` after `settle` without what only Outlook reads, the marks in there kept."""
+
+        def marks(one: re.Match[str]) -> str:
+            return "".join(
+                f"<!--{_word(mark)}-->"
+                for mark in self._any.finditer(one[0])
+                if "s" in mark.groups()
+            )
+
+        return _OUTLOOK.sub(marks, html)
 
     def restore(self, html: str) -> str:
         """`html`, made of `text`, as a template again."""
@@ -245,6 +276,10 @@ def _inside(code: str) -> tuple[str, str, str]:
     if found is None:  # a raw section
         return "{{", repr(re.sub(r"\{%.*?%\}", "", code)), "}}"
     return found[1], found[2].strip(), found[3]
+
+
+def _word(found: re.Match[str]) -> str:
+    return found[0].removeprefix("<!--").removesuffix("-->")
 
 
 def _number(found: re.Match[str]) -> int:
