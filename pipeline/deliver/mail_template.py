@@ -7,13 +7,14 @@ message; what still fails while rendering is located by rendering the source as 
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.deliver.inert import one_line
-from pipeline.deliver.links import web_address
+from pipeline.deliver.links import Link, web_address
 from pipeline.deliver.markup import Markup, literal
 from pipeline.deliver.plain_text import html_to_text, tidy_text
 from pipeline.deliver.slots import Picks, Slot
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Content", "MailTemplate", "UnusableLinkError"]
 
-SUBJECT = "subject"
+SUBJECT: Final = "subject"
+_INDENT: Final = re.compile(r"\s*\n\s*")
+_METHODS: Final = frozenset(dir(dict))
 
 
 class UnusableLinkError(Exception):
@@ -115,10 +118,10 @@ class MailTemplate:
             InputError: the template fails on this recipient, with file and line.
         """
         context: dict[str, Any] = {
+            **self._constants,
             "contact": contact,
             "items": lambda name, most=None: picks[name].first(most),
         }
-        context |= self._constants
         for name, template in self._computed.items():
             context[name] = self._rendered(template, template, context).strip()
         html, text = (self._rendered(made, written, context) for made, written in self._templates)
@@ -133,11 +136,12 @@ class MailTemplate:
 
     def _rendered(self, made: Template, written: Template, context: dict[str, Any]) -> str:
         try:
-            return made.render(context)
+            # As `made.render(context)`, without a copy of the context for each of the templates.
+            return "".join(made.root_render_func(made.new_context(context, shared=True)))
         except UnusableLinkError:
             raise
         except Exception as error:
-            raise _located(error, made, written, context) from error
+            raise _located(error, written, context) from error
 
     def _compile(self, file: TemplateFile) -> None:
         html_environment, text_environment = self._environments
@@ -160,16 +164,18 @@ class MailTemplate:
         self._templates.append((text_environment.from_string(source), written))
 
     def _compile_variables(self) -> None:
-        self._constants: dict[str, str] = {}
+        self._constants: dict[str, Any] = dict(self._environments[0].globals)
         self._computed: dict[str, Template] = {}
-        for name, value in self._variables.items():
-            if "{{" in value or "{%" in value:
-                source = f"{self._name} ({name})"
-                names = None if name == SUBJECT else self._constants
-                template = self._template(self._environments[1], value, source, names)
-                self._computed[name] = template
-            else:
-                self._constants[name] = value
+        code = {
+            name: text for name, text in self._variables.items() if "{{" in text or "{%" in text
+        }
+        self._constants |= {
+            name: text for name, text in self._variables.items() if name not in code
+        }
+        for name, text in code.items():
+            names = None if name == SUBJECT else self._constants
+            source = f"{self._name} ({name})"
+            self._computed[name] = self._template(self._environments[1], text, source, names)
 
     def _template(
         self, environment: Environment, code: str, name: str, names: Collection[str] | None = None
@@ -221,11 +227,16 @@ def _environments() -> tuple[Environment, Environment]:
     class MailEnvironment(ImmutableSandboxedEnvironment):
         def getattr(self, obj: Any, attribute: str) -> Any:
             """A key of a mapping before its methods: a column may be called items."""
-            if type(obj) is dict and attribute in obj:
-                return obj[attribute]
+            if type(obj) is dict:
+                if attribute in obj:
+                    return obj[attribute]
+                if attribute not in _METHODS:
+                    return self.undefined(obj=obj, name=attribute)
             return super().getattr(obj, attribute)
 
     def web(value: Any) -> str:
+        if type(value) is Link:
+            return value
         address = web_address(str(value))
         if address is None:
             raise UnusableLinkError
@@ -245,6 +256,8 @@ def _environments() -> tuple[Environment, Environment]:
 def _inlined(html: str, name: str) -> str:
     import css_inline
 
+    if "<pre" not in html and "<textarea" not in html:
+        html = _INDENT.sub("\n", html)
     inliner = css_inline.CSSInliner(
         keep_style_tags=True, load_remote_stylesheets=False, keep_link_tags=True
     )
@@ -256,13 +269,9 @@ def _inlined(html: str, name: str) -> str:
         ) from error
 
 
-def _located(
-    error: Exception, made: Template, written: Template, context: dict[str, Any]
-) -> BatchpubError:
+def _located(error: Exception, written: Template, context: dict[str, Any]) -> BatchpubError:
     """The error with the line of the template as it was written."""
-    line = _line(error, written)
-    if made is not written:
-        line = _line_when(lambda: written.render(context), written)
+    line = _line_when(lambda: written.render(context), written)
     return InputError(
         f"template error: {_told(error)}",
         source=written.filename or written.name,

@@ -27,6 +27,10 @@ _TAG: Final = re.compile(
     r"<!--.*?-->|<(/?)([A-Za-z][\w:.-]*)((?:\"[^\"]*\"|'[^']*'|[^>\"'])*?)(/?)>", re.DOTALL
 )
 _POSITION: Final = re.compile(r"position (\d+)")
+# The compiler's own reset stays a style sheet, as its makers mean it: written out at every cell it
+# would double the size of a mail.
+_RESET: Final = '<style type="text/css">\n#outlook a'
+_RESET_KEPT: Final = '<style type="text/css" data-css-inline="ignore">\n#outlook a'
 LineAt = Callable[[int], int]
 
 
@@ -90,7 +94,7 @@ def compile_mjml(text: str, *, line_at: LineAt, source: str) -> str:
         raise _error(
             f"not MJML: {_POSITION.split(said)[0].removesuffix(' at ')}", line, source
         ) from error
-    return str(made.content)
+    return str(made.content).replace(_RESET, _RESET_KEPT)
 
 
 def _error(message: str, line: int | None, source: str, remedy: str | None = None) -> InputError:
