@@ -152,8 +152,9 @@ class MailTemplate:
             from pipeline.deliver.mjml import compile_mjml
 
             html = markup.settle(compile_mjml(html, line_at=markup.line_at, source=file.name))
-        html = _inlined(html, file.name)
-        made = html_environment.from_string(markup.restore(html))
+        made = html_environment.from_string(
+            markup.restore(markup.with_rows(_inlined(html, file.name)))
+        )
         self._templates.append((made, written))
         if file.text is not None:
             text = self._template(text_environment, file.text, file.text_name)
@@ -185,7 +186,10 @@ class MailTemplate:
 
         try:
             tree = environment.parse(code, name, name)
-            template = environment.from_string(tree)
+            compiled = environment.compile(tree, name, name)
+            template = environment.template_class.from_code(
+                environment, compiled, environment.make_globals(None)
+            )
         except TemplateSyntaxError as error:
             raise InputError(
                 f"template error: {error.message or 'syntax'}".rstrip("."),

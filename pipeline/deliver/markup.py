@@ -105,6 +105,13 @@ class Markup:
 
         return _OUTLOOK.sub(marks, html)
 
+    def with_rows(self, html: str) -> str:
+        """`html` with marks inside the table bodies that a parser has added, not before them."""
+        if "<tbody" in self.text.lower():
+            return html
+        mark = rf"<!--{self._mark}[es]\d+z-->"
+        return re.sub(rf"(<table[^>]*>)((?:\s|{mark})+)<tbody>", r"\1<tbody>\2", html)
+
     def restore(self, html: str) -> str:
         """`html`, made of `text`, as a template again."""
         html = literal(html)
