@@ -38,7 +38,6 @@ def newsletter_lines(done: NewsletterSummary) -> list[str]:
         *([("preview", done.preview)] if done.preview else []),
         *([("campaign", done.campaign)] if done.campaign else []),
         ("size", size(done.bytes)),
-        ("sha256", done.sha256),
         ("time", duration(done.duration_s)),
     ]
     return [f"Wrote {done.output}: {count(done.messages, 'message')}", *table(rows, facts)]

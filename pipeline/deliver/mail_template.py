@@ -24,6 +24,7 @@ from pipeline.errors import BatchpubError, ConfigurationError, InputError
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
+    from jinja2.runtime import Context
 
 __all__ = ["Content", "MailTemplate", "UnusableLinkError"]
 
@@ -122,8 +123,7 @@ class MailTemplate:
             "contact": contact,
             "items": lambda name, most=None: picks[name].first(most),
         }
-        for name, template in self._computed.items():
-            context[name] = self._rendered(template, template, context).strip()
+        self._compute(context)
         html, text = (self._rendered(made, written, context) for made, written in self._templates)
         subject = one_line(context.pop(SUBJECT))
         if not subject:
@@ -134,10 +134,24 @@ class MailTemplate:
             )
         return Content(subject=subject, html=html, text=tidy_text(text))
 
-    def _rendered(self, made: Template, written: Template, context: dict[str, Any]) -> str:
+    def _compute(self, context: dict[str, Any]) -> None:
+        """Add the variables that hold code; each sees those before it."""
+        shared: Context | None = None
+        for name, template in self._computed.items():
+            shared = shared or template.new_context(context, shared=True)
+            context[name] = self._rendered(template, template, context, shared).strip()
+
+    def _rendered(
+        self,
+        made: Template,
+        written: Template,
+        context: dict[str, Any],
+        shared: Context | None = None,
+    ) -> str:
         try:
             # As `made.render(context)`, without a copy of the context for each of the templates.
-            return "".join(made.root_render_func(made.new_context(context, shared=True)))
+            shared = shared or made.new_context(context, shared=True)
+            return "".join(made.root_render_func(shared))
         except UnusableLinkError:
             raise
         except Exception as error:
@@ -176,7 +190,15 @@ class MailTemplate:
         for name, text in code.items():
             names = None if name == SUBJECT else self._constants
             source = f"{self._name} ({name})"
-            self._computed[name] = self._template(self._environments[1], text, source, names)
+            template = self._template(self._environments[1], text, source, names)
+            needs = self._needs[-1][1]
+            fixed = set(needs.names) <= set(self._constants)
+            fixed = fixed and not (needs.columns or needs.optional or needs.slots)
+            if fixed and name != SUBJECT:
+                made = self._rendered(template, template, dict(self._constants))
+                self._constants[name] = made.strip()
+            else:
+                self._computed[name] = template
 
     def _template(
         self, environment: Environment, code: str, name: str, names: Collection[str] | None = None

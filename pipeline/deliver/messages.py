@@ -19,10 +19,15 @@ def message_key(user_id: str, content: Content, *, campaign: str | None) -> str:
     address is in neither, so a corrected one does not make a second message.
     """
     if campaign is not None:
-        covered = ["campaign", campaign, user_id]
+        covered: tuple[str, ...] = ("campaign", campaign, user_id)
     else:
-        covered = ["content", user_id, content.subject, content.html, content.text]
-    return hashlib.sha256(orjson.dumps(covered)).hexdigest()[:32]
+        covered = ("content", user_id, content.subject, content.html, content.text)
+    digest = hashlib.sha256()
+    for part in covered:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()[:32]
 
 
 def encode_message(to: str, content: Content, key: str) -> bytes:

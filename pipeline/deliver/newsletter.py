@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections import Counter
@@ -78,7 +77,6 @@ class Newsletter:
         self._gallery = Gallery(settings.preview)
         self._messages = self._items = self._personal = self._fallback = self._left_out = 0
         self._bytes = 0
-        self._digest = hashlib.sha256()
         self._sources: dict[str, Counter[str]] = {
             slot.name: Counter() for slot in self._template.slots
         }
@@ -176,7 +174,6 @@ class Newsletter:
             preview=None if self._preview is None else str(self._preview),
             messages=self._messages,
             bytes=self._bytes,
-            sha256=self._digest.hexdigest(),
             contacts=self._contacts.rows,
             rejects=dict(self._contacts.rejects),
             suppressed=self._recipients.suppressed,
@@ -251,7 +248,6 @@ class Newsletter:
     def _append(self, lines: list[bytes]) -> None:
         data = b"".join(lines)
         lines.clear()
-        self._digest.update(data)
         self._bytes += len(data)
         self._file.write(data)
 

@@ -19,7 +19,6 @@ _VOID: Final = frozenset({
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr",
 })  # fmt: skip
 _HIDDEN: Final = re.compile(r"display\s*:\s*none", re.IGNORECASE)
-_LINE_ENDS: Final = re.compile(r"[ \t\u00a0]*\n[ \t\u00a0]*")
 _GAPS: Final = re.compile(r"\n{3,}")
 
 
@@ -33,7 +32,8 @@ def html_to_text(html: str, *, is_mark: Callable[[str], bool]) -> str:
 
 def tidy_text(text: str) -> str:
     """Lines without outer blanks, at most one empty line in a row, one line end at the end."""
-    return _GAPS.sub("\n\n", _LINE_ENDS.sub("\n", text)).strip() + "\n"
+    lines = "\n".join(line.strip() for line in text.split("\n"))
+    return (_GAPS.sub("\n\n", lines) if "\n\n\n" in lines else lines).strip() + "\n"
 
 
 class _Reader(HTMLParser):

@@ -19,7 +19,6 @@ class NewsletterSummary:
     preview: str | None
     messages: int
     bytes: int
-    sha256: str
     contacts: int
     rejects: dict[str, int]
     suppressed: int
