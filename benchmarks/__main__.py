@@ -10,6 +10,7 @@ RUNS = (
     ["benchmarks.prepare", "--rows", "5000000", "--format", "parquet", "--rounds", "3"],
     ["benchmarks.export_parse", "--megabytes", "100", "--runs", "3"],
     ["benchmarks.upload"],
+    ["benchmarks.newsletter", "--contestant", "ours", "--contestant", "naive"],
 )
 
 

@@ -49,7 +49,7 @@ _COMMANDS: Final = {
     "parse": ("EXPORT -o FILE", "Turn an export into recommendations per user."),
     "fetch": ("URL -o FILE", "Download an export and parse it as it arrives."),
     "deliver newsletter": (
-        "--template FILE --contacts FILE --recommendations FILE -o FILE",
+        "-o FILE",
         """Make the messages of a newsletter; they are handed over, not sent.
 
         Each line of the output is one message: to, subject, html, text, key. A slot without

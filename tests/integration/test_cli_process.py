@@ -15,7 +15,16 @@ from typing import Any
 import pytest
 
 COMMAND = Path(sys.executable).with_name("batchpub")
-COMMANDS = ["prepare", "check", "upload", "history", "parse", "fetch", "sandbox"]
+COMMANDS = [
+    "prepare",
+    "check",
+    "upload",
+    "history",
+    "parse",
+    "fetch",
+    "deliver newsletter",
+    "sandbox",
+]
 USER = (
     b"<user><auth_user_id>u1</auth_user_id><data><_metadata><updated_at>2026-01-31T04:00:00"
     b"</updated_at></_metadata><recommendations><recommendation><recommendation_type>basic"
@@ -95,7 +104,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_80_columns_and_tells_everything(command: str) -> None:
-    done = batchpub(command, "--help")
+    done = batchpub(*command.split(), "--help")
 
     assert (0, "") == (done.returncode, done.stderr)
     lines = done.stdout.splitlines()
@@ -109,7 +118,8 @@ def test_help_of_the_whole_names_every_command_in_the_order_of_a_night() -> None
     done = batchpub("--help")
 
     assert (0, "") == (done.returncode, done.stderr)
-    assert COMMANDS == re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE)
+    firsts = list(dict.fromkeys(command.split()[0] for command in COMMANDS))
+    assert firsts == re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE)
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

@@ -16,3 +16,6 @@ held: pipeline.ExportSummary = pipeline.parse("e.xml", "r.jsonl")
 pipeline.parse(Path("e.xml"), ["r.jsonl", Path("r.parquet")])
 came: pipeline.FetchSummary = pipeline.fetch("https://e/x.xml", "r.jsonl", deadline="1h")
 users: int = came.export.users
+mailed: pipeline.NewsletterSummary = pipeline.deliver_newsletter(
+    Path("m.jsonl"), template="starter", contacts="c.csv", recommendations=Path("r.parquet")
+)

@@ -55,6 +55,7 @@ def test_importing_the_package_or_a_name_imports_nothing_heavy() -> None:
         ("prepare", [settings.PrepareSettings]),
         ("upload", [settings.UploadSettings]),
         ("parse", [settings.ExportSettings]),
+        ("deliver_newsletter", [settings.NewsletterSettings]),
         ("fetch", [settings.FetchSettings, settings.ExportSettings]),
     ],
 )
