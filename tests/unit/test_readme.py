@@ -78,7 +78,7 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
 
 
 def test_the_commands_run_one_after_another_against_the_sandbox(tmp_path: Path) -> None:
-    make, prepare, newsletter, night, _ = blocks("sh")
+    make, prepare, night, _ = blocks("sh")
     targets = re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {"demo", "test"} == set(re.findall(r"make (\w+)", make)) & set(targets)
     with running(SandboxSettings()) as ready:
@@ -90,7 +90,6 @@ def test_the_commands_run_one_after_another_against_the_sandbox(tmp_path: Path) 
         }
         for script in (
             prepare.replace("batchpub prepare", "batchpub prepare --as-of 2026-11-23"),
-            newsletter,
             *night.splitlines()[:-1],
             "",
             night.splitlines()[-1],
