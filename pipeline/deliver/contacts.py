@@ -28,6 +28,8 @@ from pipeline.records import RESERVED_ID
 __all__ = ["Contact", "ContactFile"]
 
 RESERVED: Final = "reserved id"
+AT_ONCE: Final = 512
+"""Recipients whose columns and items are in memory together."""
 _RULES: Final = AudienceRules(window=None)
 
 
@@ -107,7 +109,7 @@ class ContactFile:
             yield batch.place, rejects, frame, batch.bytes_read
 
     def read(self, recipients: Recipients) -> Iterator[list[Contact]]:
-        """Second reading: the recipients in the order of the file, block by block.
+        """Second reading: the recipients in the order of the file, `AT_ONCE` at a time.
 
         Raises:
             InputError: the file changed since the first reading.
@@ -118,25 +120,26 @@ class ContactFile:
             chosen = recipients.chosen.slice(at, len(batch.ids))
             at += len(batch.ids)
             where = chosen.arg_true().to_list()
-            if not where:
-                continue
-            ids = batch.ids.take(where).to_pylist()
-            mails = self._mails(batch).gather(where).to_list()
-            contacts: list[dict[str, str]] = [{} for _ in where]
-            for name in {*self._columns, *self._optional}:
-                column = batch.ids if name == batch.id_column else batch.texts.get(name)
-                if column is not None:
-                    for contact, value in zip(
-                        contacts, column.take(where).to_pylist(), strict=True
-                    ):
-                        contact[name] = inert(value or "")
-            yield [
-                Contact(batch.place, _row(batch, index), id_, mail, contact)
-                for index, id_, mail, contact in zip(where, ids, mails, contacts, strict=True)
-            ]
+            for start in range(0, len(where), AT_ONCE):
+                yield self._contacts(batch, where[start : start + AT_ONCE])
         if at != len(recipients.chosen):
             raise _changed(self.places[0])
         self._refuse_changes()
+
+    def _contacts(self, batch: ExtractBatch, where: list[int]) -> list[Contact]:
+        """The rows of a batch at these places."""
+        ids = batch.ids.take(where).to_pylist()
+        mails = self._mails(batch).gather(where).to_list()
+        columns: list[dict[str, str]] = [{} for _ in where]
+        for name in {*self._columns, *self._optional}:
+            values = batch.ids if name == batch.id_column else batch.texts.get(name)
+            if values is not None:
+                for shown, value in zip(columns, values.take(where).to_pylist(), strict=True):
+                    shown[name] = inert(value or "")
+        return [
+            Contact(batch.place, _row(batch, at), id_, mail, shown)
+            for at, id_, mail, shown in zip(where, ids, mails, columns, strict=True)
+        ]
 
     def _shown(self, found: Sequence[str], names: list[str]) -> list[str]:
         for column, (source, line) in self._columns.items():

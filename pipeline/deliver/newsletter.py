@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +37,6 @@ from pipeline.settings import NewsletterSettings, parse_duration, parse_share
 __all__ = ["Newsletter", "preview_path"]
 
 UNUSABLE_LINK: Final = "link not http(s)"
-_AT_ONCE: Final = 512  # recipients whose items are in memory together
 _FLUSH: Final = 1024 * 1024
 
 
@@ -61,6 +60,9 @@ class Newsletter:
                 source=settings.template,
                 remedy='ask for some: items("mail-recommender-1", 6)',
             )
+        self._sources: dict[str, Counter[str]] = {
+            slot.name: Counter() for slot in self._template.slots
+        }
         self._utm = UtmTags(settings.utm)
         self._contacts = ContactFile(
             settings.contacts,
@@ -74,12 +76,14 @@ class Newsletter:
         self._opt_outs = resolve_places(settings.suppress) if settings.suppress else []
         self._preview = preview_path(output) if settings.preview else None
         self._refuse_overwriting()
+        # What can be refused early is: nothing is read yet of the contacts.
+        self._recommendations = read_recommendations(settings.recommendations, list(self._sources))
+        self._file_items = (
+            read_fallback_items(settings.fallback_items) if settings.fallback_items else {}
+        )
         self._gallery = Gallery(settings.preview)
         self._messages = self._items = self._personal = self._fallback = self._left_out = 0
         self._bytes = 0
-        self._sources: dict[str, Counter[str]] = {
-            slot.name: Counter() for slot in self._template.slots
-        }
         with ExitStack() as stack:
             self._file = stack.enter_context(PendingFile(output))
             self._rejects: RejectFile | None = None
@@ -115,19 +119,19 @@ class Newsletter:
     def collect(self, on_progress: OnProgress) -> None:
         """Read the recommendations of those who get a message."""
         settings = self._settings
-        slots = [slot.name for slot in self._template.slots]
         folder = settings.temp_dir or self._output.absolute().parent
         self._store = self._stack.enter_context(RecommendationStore(self._recipients.keys, folder))
         total = resolve_places([settings.recommendations])[0].size
-        for users, bytes_read in read_recommendations(settings.recommendations, slots):
+        for users, bytes_read in self._recommendations:
             self._store.add(users)
             on_progress(
                 Progress(
                     stage="recommendations", done=bytes_read, total=total, users=self._store.users
                 )
             )
-        file = read_fallback_items(settings.fallback_items) if settings.fallback_items else {}
-        self._shelf = Shelf(self._template.slots, self._utm, default=self._store.default, file=file)
+        self._shelf = Shelf(
+            self._template.slots, self._utm, default=self._store.default, file=self._file_items
+        )
 
     def write(self, on_progress: OnProgress) -> None:
         """Make the messages, in the order of the contacts."""
@@ -135,7 +139,7 @@ class Newsletter:
         done = 0
         held: list[bytes] = []
         size = 0
-        for contacts in self._blocks():
+        for contacts in self._contacts.read(self._recipients):
             found = self._store.find([one.id for one in contacts])
             for contact, personal in zip(contacts, found, strict=True):
                 line = self._message(contact, personal)
@@ -204,11 +208,6 @@ class Newsletter:
             if unusable is not None:
                 raise unusable
         return found
-
-    def _blocks(self) -> Iterator[list[Contact]]:
-        for contacts in self._contacts.read(self._recipients):
-            for start in range(0, len(contacts), _AT_ONCE):
-                yield contacts[start : start + _AT_ONCE]
 
     def _message(self, contact: Contact, personal: Raw | None) -> bytes | None:
         """One line, or None for a recipient who is left out."""

@@ -105,7 +105,7 @@ def choose(frames: Sequence[pl.DataFrame], opt_outs: OptOuts) -> Recipients:
     suppressed = int(good["out"].sum())
     good = good.with_columns(kept=~pl.col("out"))
     for name in ("id", "mailbox"):
-        first = pl.struct(name, "kept").is_first_distinct()
+        first = pl.when("kept").then(pl.col(name)).is_first_distinct()
         good = good.with_columns(kept=pl.col("kept") & first)
     # Rows that are not good count too: the second reading gives them again.
     kept = good["kept"]

@@ -1,7 +1,7 @@
 """Recommendations of the recipients, kept on disk and found by id.
 
 Strategy: the file is read once, in its own order. What a recipient's slots need is appended to a
-temporary file; in memory stay a sorted key and a place per recipient, 32 bytes, whatever the file
+temporary file; in memory stay a sorted key and a place per recipient, 28 bytes, whatever the file
 holds. Users who get no message are passed over.
 """
 
