@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.deliver.links import UtmTags
 from pipeline.deliver.mail_template import Content, MailTemplate, UnusableLinkError
+from pipeline.deliver.mailbox import WRONG_ADDRESS, address_problem
 from pipeline.deliver.slots import Shelf
 from pipeline.errors import BatchpubError
 
@@ -310,3 +311,38 @@ def test_help_imports_neither_jinja_nor_its_companions() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert "[]" == done.stdout.splitlines()[-1]
+
+
+def test_braces_written_as_entities_are_no_code(tmp_path: Path) -> None:
+    content = make(tmp_path, f"<p>&#123;&#123; nobody &#125;&#125; &#123;% x</p>{LOOP}")
+
+    assert "<p>{{ nobody }} {% x</p>" in content.html
+    assert content.text.startswith("{{ nobody }} {% x\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\u200bb@example.com",
+        "a@example.com\u202e",
+        "a@example.com\nBcc: b@example.com",
+        "a@b@example.com",
+        "a@example.com,b@example.com",
+        "Jana <a@example.com>",
+        " a@example.com",
+        "a..b@example.com",
+        "a@localhost",
+        "a@-x.example",
+        "@example.com",
+        "a" * 65 + "@example.com",
+    ],
+)
+def test_what_is_not_one_plain_address_is_refused(text: str) -> None:
+    assert WRONG_ADDRESS == address_problem(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a@example.com", "jana.nováková+x@example.co.uk", "O'Brien_1@xn--bcher-kva.example"]
+)
+def test_addresses_people_have_are_accepted(text: str) -> None:
+    assert address_problem(text) is None
