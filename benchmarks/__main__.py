@@ -11,6 +11,7 @@ RUNS = (
     ["benchmarks.export_parse", "--megabytes", "100", "--rounds", "3"],
     ["benchmarks.fetch"],
     ["benchmarks.upload"],
+    ["benchmarks.newsletter", "--contestant", "ours", "--contestant", "naive"],
 )
 
 

@@ -16,6 +16,7 @@ from pipeline.records import (
     HistorySummary,
     KlaviyoPullSummary,
     KlaviyoPushSummary,
+    NewsletterSummary,
     OnProgress,
     PrepareSummary,
     SmartEmailingCheckSummary,
@@ -31,6 +32,7 @@ from pipeline.settings import (
     HistorySettings,
     KlaviyoPullSettings,
     KlaviyoPushSettings,
+    NewsletterSettings,
     PrepareSettings,
     Secret,
     SelectionSettings,
@@ -44,6 +46,7 @@ __all__ = [
     "check",
     "deliver_klaviyo_pull",
     "deliver_klaviyo_push",
+    "deliver_newsletter",
     "deliver_smartemailing_check",
     "deliver_smartemailing_ids",
     "deliver_smartemailing_push",
@@ -235,3 +238,19 @@ def deliver_smartemailing_push(
         if key is None:
             return push.leave()
         return push.send(key, on_progress, state_dir=state_dir)
+
+
+def deliver_newsletter(
+    output: Path,
+    settings: NewsletterSettings,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> NewsletterSummary:
+    """Template, contacts and recommendations → one message a line, whole or not at all."""
+    from pipeline.deliver.newsletter import Newsletter
+
+    with Newsletter(output, settings) as newsletter:
+        newsletter.select(on_progress)
+        newsletter.collect(on_progress)
+        newsletter.write(on_progress)
+        return newsletter.publish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from product_images import picture
 
 HERE = Path(__file__).parent
 OUT = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent / "demo-out"
@@ -54,9 +57,36 @@ def main() -> None:
         )["export"]  # fmt: skip
         say(f"  {got['users']:,} users, {got['items']:,} items, blocks: {counted(got['blocks'])}")
         say(f"  fallback set 'default': {'there' if got['has_default'] else 'missing'}")
+        mail()
     say("the files:")
     for path in sorted(one for one in OUT.iterdir() if one.is_file()):
         say(f"  {shown(path)}  {path.stat().st_size:,} bytes")
+    say(f"see the newsletter: open {shown(OUT / 'messages.preview.html')}")
+
+
+def mail() -> None:
+    """Make the messages, and a preview of three customers."""
+    made = batchpub(
+        "deliver", "newsletter", "--template", "starter", "--contacts", HERE / "contacts.csv",
+        "--recommendations", OUT / "recommendations.parquet", "-o", OUT / "messages.jsonl",
+        "--suppress", HERE / "suppressed.csv", "--variable", "shop=Šumava", "--preview", "3",
+    )  # fmt: skip
+    say(
+        f"  {made['contacts']} contacts: {sum(made['rejects'].values())} unusable,"
+        f" {made['suppressed']} suppressed, {made['duplicates']} duplicates"
+    )
+    say(f"  {made['messages']} messages: {made['personal']} personal, {made['fallback']} fallback")
+    preview = Path(made["preview"])
+    preview.write_text(dressed(preview.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def dressed(page: str) -> str:
+    """The preview with drawings in it instead of addresses of pictures that do not exist."""
+    return re.sub(
+        r"https://shop\.example\.com/images/(\d+)\.jpg[^\"'\s]*?h=300",
+        lambda found: picture(int(found[1])),
+        page,
+    )
 
 
 @contextmanager

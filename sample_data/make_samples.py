@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import sys
+import unicodedata
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -258,6 +259,47 @@ def suppressed_csv(rng: Random) -> bytes:
         if number % 5 == 4:
             lines.append(f"gone-{number},erased,{day}\n")
     return "".join(lines).encode()
+
+
+# (first names, surnames): in Czech and Slovak a surname tells whose it is.
+RECIPIENTS: Final = (
+    (("Jana", "Žofie", "Zuzana", "Ľubica", "Eva", "Katarína", "Tereza", "Božena"),
+     ("Nováková", "Říhová", "Kováčová", "Ďuricová", "Černá", "Šoltésová", "Vlčková")),
+    (("Petr", "Jiří", "Tomáš", "Matej", "Ľuboš", "Ondřej", "Štefan", "Marek"),
+     ("Dvořák", "Šťastný", "Kučera", "Horváth", "Ďurica", "Říha", "Žák")),
+)  # fmt: skip
+TOWNS: Final = ("Praha", "Brno", "Plzeň", "České Budějovice", "Bratislava", "Košice", "Žilina")
+CONTACTS: Final = 600
+NEWCOMERS: Final = 45
+
+
+def _address(first: str, last: str, number: int) -> str:
+    """jana.novakova7@example.com: names lose their accents, as people write them."""
+    plain = unicodedata.normalize("NFKD", f"{first}.{last}")
+    letters = plain.encode("ascii", "ignore").decode().lower()
+    return f"{letters}{number}@example.com"
+
+
+def contacts_csv(rng: Random) -> bytes:
+    """Whom the mail goes to: Czechs and Slovaks, some twice, some not reachable, some brand new."""
+    header = "customer_id,email,first_name,last_name,city,unsubscribe_url\n"
+    ids = [user_id for user_id in _ids() if rng.random() < 0.25][:CONTACTS]
+    ids += [f"new-{number}" for number in range(NEWCOMERS)]
+    _shuffle(rng, ids)
+    lines = []
+    for number, user_id in enumerate(ids):
+        names, surnames = _pick(rng, RECIPIENTS)
+        first, last = _pick(rng, names), _pick(rng, surnames)
+        address = _address(first, last, number)
+        if number in (100, 300):
+            address = ("neuvedeno", "jana@example.com, petr@example.com")[number // 300]
+        token = f"{_below(rng, 2**32):08x}"
+        line = ",".join([
+            _csv_field(user_id), _csv_field(address), first, last, _pick(rng, TOWNS),
+            f"https://shop.example.com/unsubscribe?token={token}",
+        ]) + "\n"  # fmt: skip
+        lines += [line] * (2 if number % 90 == 40 else 1)
+    return (header + "".join(lines)).encode()
 
 
 # --- exports --------------------------------------------------------------------------------
@@ -563,6 +605,7 @@ def make_files() -> dict[str, bytes]:
         "customers.csv": customers_csv(rows),
         "customers.parquet": customers_parquet(rows),
         "suppressed.csv": suppressed_csv(_random(1)),
+        "contacts.csv": contacts_csv(_random(4)),
         "export.xml": export_xml(_random(2), rows),
         "export-pretty.xml": export_pretty_xml(_random(3)),
         "broken/README.md": broken_readme(),

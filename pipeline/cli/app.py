@@ -68,6 +68,13 @@ _COMMANDS: Final = {
         BATCHPUB_EXPORT_SECRET_FILE names a file that does, or BATCHPUB_EXPORT_SECRET_COMMAND a
         command that prints it.""",
     ),
+    "deliver newsletter": (
+        "-o FILE",
+        """Make the messages of a newsletter; they are handed over, not sent.
+
+        Each line of the output is one message: to, subject, html, text, key. A slot without
+        personal items shows the default set, then those of --fallback-items, or is left out.""",
+    ),
     "deliver klaviyo pull": (
         "-o FILE",
         """Read the recommendations that Klaviyo profiles hold, as `parse` reads an export.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
-from pipeline.cli.summary import count, duration, over_vendor_limit
+from pipeline.cli.layout import count, duration
+from pipeline.cli.summary import over_vendor_limit
 from pipeline.records import CheckSummary, Finding, IdShapes, KnownMatch, ListComparison
 
 __all__ = ["check_lines"]

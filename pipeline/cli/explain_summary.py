@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
-from pipeline.cli.summary import count, duration
+from pipeline.cli.layout import count, duration
 from pipeline.explanation.verdict import shown_time
 from pipeline.records import ExplainSummary, SeenRow
 from pipeline.userlist.mask import visible

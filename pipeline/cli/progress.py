@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Final
 
+from pipeline.cli.layout import count, duration, size
 from pipeline.cli.options import CommonOptions
-from pipeline.cli.summary import count, duration, size
 from pipeline.records import OnProgress, Progress, ignore_progress
 
 __all__ = ["ProgressLine", "progress_line"]

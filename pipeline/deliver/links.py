@@ -9,7 +9,14 @@ from urllib.parse import quote, unquote_plus
 
 from pipeline.errors import ConfigurationError
 
-__all__ = ["UtmTags", "web_address"]
+__all__ = ["Link", "UtmTags", "web_address"]
+
+
+class Link(str):
+    """An address that has been found to be one of the web."""
+
+    __slots__ = ()
+
 
 # An address of printable ASCII without what HTML, CSS or a mail program could take for its end.
 _SOUND: Final = re.compile(r"(?i:https?)://[^\x00-\x20\x7f-\U0010ffff/?#\"'()<>\\^`{|}]"
@@ -28,6 +35,8 @@ def web_address(url: object) -> str | None:
     """
     if not isinstance(url, str):
         return None
+    if type(url) is Link:
+        return url
     if _SOUND.fullmatch(url) is not None and len(url) <= _LONGEST:
         return url
     url = url.strip()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from pipeline.deliver.inert import inert
-from pipeline.deliver.links import UtmTags, web_address
+from pipeline.deliver.links import Link, UtmTags, web_address
 from pipeline.records import first_text
 
 __all__ = ["Item", "Items", "Picks", "Shelf", "Slot", "Source"]
@@ -119,9 +119,9 @@ class Shelf:
         id_ = raw.get("id")
         item = {
             "id": inert(id_) if type(id_) is str else first_text(id_) or "",
-            "url": self._utm.add(link),
+            "url": Link(self._utm.add(link)),
             "title": text,
-            "image_link": picture or "",
+            "image_link": Link(picture) if picture else "",
         }
         if len(raw) > 4:
             for name, value in raw.items():

@@ -23,6 +23,7 @@ from pipeline.guards.lists import (
     refuse_stale_suppression,
     refuse_unusable_suppression,
 )
+from pipeline.guards.newsletters import refuse_no_messages
 from pipeline.guards.plans import plan_upload
 from pipeline.guards.uploads import (
     Baselines,
@@ -51,6 +52,7 @@ __all__ = [
     "refuse_low_coverage",
     "refuse_low_match",
     "refuse_missing_default",
+    "refuse_no_messages",
     "refuse_old_export",
     "refuse_overflow",
     "refuse_oversize_list",

@@ -14,6 +14,7 @@ from pipeline.records.export import (
     first_text,
 )
 from pipeline.records.klaviyo import KlaviyoPullSummary, KlaviyoPushSummary
+from pipeline.records.newsletter import NewsletterSummary
 from pipeline.records.prepare import PrepareSummary, Receipt, SourceFingerprint
 from pipeline.records.progress import OnProgress, Progress, ignore_progress
 from pipeline.records.sandbox import SandboxReady
@@ -40,6 +41,7 @@ __all__ = [
     "KlaviyoPushSummary",
     "KnownMatch",
     "ListComparison",
+    "NewsletterSummary",
     "OnProgress",
     "PrepareSummary",
     "Progress",

@@ -9,6 +9,7 @@ from pipeline.settings.calls import CallSettings
 from pipeline.settings.check import CheckSettings
 from pipeline.settings.export import ExportSettings, FetchSettings
 from pipeline.settings.klaviyo import KlaviyoPullSettings, KlaviyoPushSettings
+from pipeline.settings.newsletter import NewsletterSettings
 from pipeline.settings.prepare import PrepareSettings, SelectionSettings
 from pipeline.settings.quantities import (
     parse_duration,
@@ -35,6 +36,7 @@ __all__ = [
     "HistorySettings",
     "KlaviyoPullSettings",
     "KlaviyoPushSettings",
+    "NewsletterSettings",
     "PrepareSettings",
     "SandboxSettings",
     "Secret",

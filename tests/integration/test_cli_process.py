@@ -18,7 +18,12 @@ COMMAND = Path(sys.executable).with_name("batchpub")
 COMMANDS = [
     *("prepare", "check", "explain", "upload", "history", "parse", "fetch", "deliver", "sandbox")
 ]
-GROUPS = {"deliver": ["deliver klaviyo pull", "deliver klaviyo push"]}
+GROUPS = {
+    "deliver": [
+        *("deliver newsletter", "deliver klaviyo pull", "deliver klaviyo push"),
+        *(f"deliver smartemailing {name}" for name in ("check", "ids", "push")),
+    ]
+}
 LEAVES = [leaf for name in COMMANDS for leaf in GROUPS.get(name, [name])]
 USER = (
     b"<user><auth_user_id>u1</auth_user_id><data><_metadata><updated_at>2026-01-31T04:00:00"
@@ -113,7 +118,8 @@ def test_help_of_the_whole_names_every_command_in_the_order_of_a_night() -> None
     done = batchpub("--help")
 
     assert (0, "") == (done.returncode, done.stderr)
-    assert COMMANDS == re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE)
+    firsts = list(dict.fromkeys(command.split()[0] for command in COMMANDS))
+    assert firsts == re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE)
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

@@ -34,3 +34,6 @@ pipeline.deliver_smartemailing_ids(
 imported: pipeline.SmartEmailingPushSummary = pipeline.deliver_smartemailing_push(
     Path("r.jsonl"), smartemailing_user="shop", contacts=Path("c.csv"), field="9", dry_run=True
 )
+mailed: pipeline.NewsletterSummary = pipeline.deliver_newsletter(
+    Path("m.jsonl"), template="starter", contacts="c.csv", recommendations=Path("r.parquet")
+)

@@ -58,6 +58,7 @@ def test_importing_the_package_or_a_name_imports_nothing_heavy() -> None:
         ("check", [settings.CheckSettings]),
         ("upload", [settings.UploadSettings]),
         ("parse", [settings.ExportSettings]),
+        ("deliver_newsletter", [settings.NewsletterSettings]),
         ("fetch", [settings.FetchSettings, settings.ExportSettings]),
         ("deliver_klaviyo_pull", [settings.KlaviyoPullSettings, settings.ExportSettings]),
         ("deliver_klaviyo_push", [settings.KlaviyoPushSettings]),

@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from pipeline.cli.summary import count, duration, size, summary_lines
+from pipeline.cli.layout import count, duration, size
+from pipeline.cli.summary import summary_lines
 from pipeline.records import (
     DownloadSummary,
     ExportSummary,

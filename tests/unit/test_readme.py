@@ -98,6 +98,7 @@ def test_the_commands_run_one_after_another_against_the_sandbox(tmp_path: Path) 
                 generate(ready.base_url)
             done = run(script, tmp_path, environment)
             assert 0 == done.returncode, done.stderr
+    assert {"messages.jsonl", "messages.preview.html"} <= {one.name for one in tmp_path.iterdir()}
     assert {"users.jsonl", "recommendations.jsonl", "recommendations.parquet"} <= {
         one.name for one in tmp_path.iterdir()
     }
