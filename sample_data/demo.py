@@ -58,9 +58,6 @@ def main() -> None:
         say(f"  {got['users']:,} users, {got['items']:,} items, blocks: {counted(got['blocks'])}")
         say(f"  fallback set 'default': {'there' if got['has_default'] else 'missing'}")
         mail()
-    say("the files:")
-    for path in sorted(one for one in OUT.iterdir() if one.is_file()):
-        say(f"  {shown(path)}  {path.stat().st_size:,} bytes")
     say(f"see the newsletter: open {shown(OUT / 'messages.preview.html')}")
 
 

@@ -114,7 +114,7 @@ _COMMANDS: Final = {
         the environment, see `deliver smartemailing check`.""",
     ),
     "deliver smartemailing push": (
-        "--recommendations FILE --contacts FILE --field FIELD",
+        "--recommendations FILE",
         """Write each contact's recommendations into a custom field, as JSON text.
 
         Lists and subscriptions are never touched. An address that the account does not know becomes

@@ -797,7 +797,8 @@ def test_the_loop_turns_while_the_disk_is_slow(
     waited = []
 
     def slow(descriptor: int, size: int, offset: int) -> bytes:
-        reading.set()
+        if waited:  # the one before has been judged, this one is to be abandoned
+            reading.set()
         while turns.acquire(blocking=False):
             pass  # those that are over do not count
         waited.append(all(turns.acquire(timeout=5) for _ in range(100)))
@@ -822,7 +823,7 @@ def test_the_loop_turns_while_the_disk_is_slow(
 
     assert (UploadSummary if ends == "well" else RemoteError) is type(outcome)
     assert waited
-    assert all(waited)
+    assert all(waited[: 1 if ends == "early" else None])
 
 
 def test_no_turn_of_the_loop_works_for_50_ms(

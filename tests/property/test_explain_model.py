@@ -109,7 +109,7 @@ def test_the_verdict_on_every_id_is_what_prepare_does(
     asked = data.draw(st.permutations(asked).map(lambda all_of_them: all_of_them[:4]), label="ids")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_file, "BLOCK", data.draw(st.sampled_from([4096, 65536])))
-        patch.setattr(jsonl_file, "BLOCK", data.draw(st.sampled_from([300, 65536])))
+        patch.setattr(jsonl_file, "BLOCK", data.draw(st.sampled_from([4096, 65536])))
         patch.setattr(parquet_file, "BATCH_ROWS", data.draw(st.sampled_from([1, 3, 1000])))
         listed = prepared(case, folder / "list")
         made = json.loads((folder / "list.receipt.json").read_text()) if listed else {"counts": {}}
