@@ -193,7 +193,7 @@ class Selection:
         )
         self._users = order.users
         self._oldest: datetime | None = None
-        for users in order.ordered():
+        for users in read_ahead(order.ordered(), depth=1):
             before = lines.users
             lines.write(users["id"])
             written = lines.users - before

@@ -1,9 +1,10 @@
 """Rows by hash of user id: in memory while they are few, on disk beyond, every user in one part.
 
-Strategy: rows are kept as Arrow tables, which cost what they hold and no more. They gather in
-`fresh`; every 32 MiB those are split into `count` parts, which stay in memory. When all of them
-outgrow their share of the budget the parts are appended to one Arrow stream each, in a folder that
-goes with this object. A part is read back whole, so it costs about (all rows) / `count`.
+Strategy: rows gather in `fresh`; every few MiB those are split into `count` parts, which stay in
+memory as Arrow tables: these cost what they hold, while polars keeps alive what a filter left
+behind. When the parts outgrow their share of the budget they are appended to one Arrow stream each,
+in a folder that goes with this object. A part is read back whole, so it costs about (all rows) /
+`count`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from pipeline.publish import machine_errors
 __all__ = ["PartitionStore"]
 
 _SEED: Final = 0x5EED
-_SPLIT_BYTES: Final = 16 * 1024 * 1024  # smaller pieces cost a table each, larger ones a peak
+# Bytes split at once, for each part and at most: small pieces cost a table each, large ones a peak.
+_PIECE_BYTES: Final = 256 * 1024
+_SPLIT_BYTES: Final = 16 * 1024 * 1024
 
 
 def _whole() -> float:
@@ -57,9 +60,10 @@ class PartitionStore:
     ) -> None:
         self.count = count
         self.rows = 0
-        self._limit, self._split_bytes = memory_bytes, min(_SPLIT_BYTES, memory_bytes)
+        self._limit = memory_bytes
+        self._split_bytes = min(_SPLIT_BYTES, _PIECE_BYTES * count, memory_bytes)
         self._folder, self._name, self._share_taken = folder, name, share_taken
-        self._fresh: list[pa.Table] = []
+        self._fresh: list[pl.DataFrame] = []
         self._fresh_bytes = 0
         self._parts: list[list[pa.Table]] = []
         self._parts_bytes = 0
@@ -76,10 +80,8 @@ class PartitionStore:
         if not rows.height:
             return
         self.rows += rows.height
-        # polars keeps what a filter left behind alive; these tables do not.
-        table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._fresh.append(table)
-        self._fresh_bytes += table.nbytes
+        self._fresh.append(rows)
+        self._fresh_bytes += int(rows.estimated_size())
         if self._fresh_bytes > self._split_bytes:
             self._split()
         if self._parts_bytes > self._limit:
@@ -90,7 +92,7 @@ class PartitionStore:
         if not self.split and count == 1:
             fresh, self._fresh = self._fresh, []
             if fresh:
-                yield _frame(fresh)
+                yield pl.concat(fresh, rechunk=False)
             return
         if count != self.count:
             raise ValueError(f"there are {self.count} parts, {count} were asked for")
@@ -118,7 +120,7 @@ class PartitionStore:
             self._parts = [[] for _ in range(self.count)]
         if not self._fresh:
             return
-        rows = _frame(self._fresh)
+        rows = pl.concat(self._fresh, rechunk=False)
         self._fresh, self._fresh_bytes = [], 0
         part = (rows["id"].hash(_SEED) % self.count).cast(pl.UInt16).alias("part")
         for piece in rows.with_columns(part).partition_by("part", maintain_order=False):
