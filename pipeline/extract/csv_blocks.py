@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -32,13 +32,16 @@ _PATIENCE_S: Final = 2.0
 Ending = Literal["whole", "open quote", "too long", "backslash"]
 
 
-class _Block(bytes):
-    """A block that says when nobody holds it any more."""
+class _Loan:
+    """Keeps a block's bytes, and says when nobody holds them any more."""
 
-    given_back: Callable[[], None]
+    __slots__ = ("_buffer", "_given_back")
+
+    def __init__(self, buffer: pa.Buffer, given_back: Callable[[], None]) -> None:
+        self._buffer, self._given_back = buffer, given_back
 
     def __del__(self) -> None:
-        self.given_back()
+        self._given_back()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +90,13 @@ class CsvBlocks:
         self._free = threading.BoundedSemaphore(_UNDER_WAY)
         self._carry = b""
         self._ended = False
-        self._ready: Iterator[bytes] = iter(())
+        self._ready: Iterator[bytes | memoryview] = iter(())
 
     def readable(self) -> bool:
         """Part of what pyarrow asks of a file."""
         return True
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1) -> pa.Buffer | bytes:
         """The next block; b"" at the end. Called by pyarrow, from its own thread."""
         del size  # it asks for `most`; a block is at most that and ends where a record does
         while True:
@@ -103,29 +106,29 @@ class CsvBlocks:
                 return b""
             self._ready = iter(self._next())
 
-    def _lent(self, block: bytes) -> bytes:
+    def _lent(self, block: bytes | memoryview) -> pa.Buffer:
         """The block when few others are under way: pyarrow would take 32 of them ahead."""
-        waited_s = 0.0
+        buffer, waited_s = pa.py_buffer(block), 0.0
         while not self._free.acquire(timeout=0.05) and not self._stream.closed:
             waited_s += 0.05
             if waited_s > _PATIENCE_S:  # it may keep some for reasons of its own
-                return block
-        lent = _Block(block)
-        lent.given_back = self._free.release
-        return lent
+                return buffer
+        loan = _Loan(buffer, self._free.release)
+        return pa.foreign_buffer(buffer.address, buffer.size, base=loan)
 
     def refused(self, text: str) -> Refused | None:
         """What a line with too many fields stands for; None when the file itself holds it."""
         mark, *rest = text.split(self._delimiter.decode(), 2)
         return self._refused.pop(int(rest[0])) if mark == self._mark else None
 
-    def _next(self) -> list[bytes]:
+    def _next(self) -> Sequence[bytes | memoryview]:
         """The blocks in what has been read and what comes next."""
-        data = self._carry + self._fill(self._most - len(self._carry))
+        data = self._filled()
         data, blank_end = self._without_blank_end(data)
         cut = len(data) if self._ended else self._last_end(data)
-        if cut and self._sound(data[:cut]):
-            blocks, done = [data[:cut]], cut
+        blocks: Sequence[bytes | memoryview]
+        if cut and self._sound(data, cut):
+            blocks, done = [memoryview(data)[:cut]], cut
         elif cut or len(data) >= self._most:
             blocks, done = self._record_by_record(data)
             if not done and not self._ended:
@@ -135,15 +138,17 @@ class CsvBlocks:
         self._carry = data[done:] + blank_end
         return blocks
 
-    def _fill(self, size: int) -> bytes:
-        parts: list[bytes] = []
-        while size > 0:
-            part = self._stream.read(size)
+    def _filled(self) -> bytes:
+        """What was carried over and what follows, `most` bytes in all."""
+        parts = [self._carry] if self._carry else []
+        missing = self._most - len(self._carry)
+        while missing > 0:
+            part = self._stream.read(missing)
             if not part:
                 self._ended = True
                 break
             parts.append(part)
-            size -= len(part)
+            missing -= len(part)
         return b"".join(parts)
 
     def _stop(self, ending: Ending) -> None:
@@ -167,7 +172,7 @@ class CsvBlocks:
         if at < 0:
             line_break = b"\r"
             at = data.rfind(line_break, 0, max(len(data) - 1, 0))  # a line feed may follow
-        if not self._quote:
+        if not self._quote or self._quote not in data:
             return at + 1
         quotes = int((pl.Series(_octets(data)) == ord(self._quote)).sum())
         before = quotes - data.count(self._quote, at + 1)
@@ -177,14 +182,14 @@ class CsvBlocks:
             at = previous
         return at + 1
 
-    def _sound(self, data: bytes) -> bool:
-        """Whether every parser reads `data`, which ends where a record does, alike."""
-        octets = pl.Series(_octets(data))
+    def _sound(self, data: bytes, end: int) -> bool:
+        """Whether every parser reads `data` up to `end`, where a record ends, alike."""
+        octets = pl.Series(_octets(data)).slice(0, end)
         if self._fields > 1 and _has_blank_line(data, octets):
             return False
         if not data.isascii():
             try:
-                _text(data).validate(full=True)
+                _text(data, end).validate(full=True)
             except pa.ArrowInvalid:
                 return False
         return not self._quote or self._quote not in data or self._quotes_sound(octets)
@@ -193,6 +198,8 @@ class CsvBlocks:
         at = (octets == ord(self._quote)).arg_true()
         if at.len() % 2:
             return False
+        if not at.len():
+            return True
         opening, closing = at.gather_every(2), at.gather_every(2, 1)
         if opening[0] == 0:
             opening = opening.slice(1)
@@ -312,8 +319,8 @@ def _lines(record: bytes) -> list[bytes]:
     return lines if lines[-1] else lines[:-1]
 
 
-def _text(data: bytes) -> pa.Array:
-    ends = pa.py_buffer(len(data).to_bytes(8, "little").rjust(16, b"\0"))
+def _text(data: bytes, end: int) -> pa.Array:
+    ends = pa.py_buffer(end.to_bytes(8, "little").rjust(16, b"\0"))
     return pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])
 
 

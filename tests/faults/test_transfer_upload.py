@@ -794,7 +794,7 @@ def test_the_loop_turns_while_the_disk_is_slow(
     """A read that waits for a hundred turns of the loop would wait for ever on the loop."""
     turns, reading = threading.Semaphore(0), threading.Event()
     real = os.pread
-    waited = []
+    waited: list[bool] = []
 
     def slow(descriptor: int, size: int, offset: int) -> bytes:
         if waited:  # the one before has been judged, this one is to be abandoned
