@@ -124,8 +124,9 @@ class PartitionStore:
         self._fresh, self._fresh_bytes = [], 0
         part = (rows["id"].hash(_SEED) % self.count).cast(pl.UInt16).alias("part")
         for piece in rows.with_columns(part).partition_by("part", maintain_order=False):
-            table = piece.drop("part").to_arrow(compat_level=pl.CompatLevel.oldest())
-            self._parts[piece["part"][0]].append(table)
+            number = piece.drop_in_place("part")[0]
+            table = piece.to_arrow(compat_level=pl.CompatLevel.oldest())
+            self._parts[number].append(table)
             self._parts_bytes += table.nbytes
 
     def _write(self) -> None:

@@ -17,6 +17,7 @@ __all__ = ["RecencyOrder", "is_ahead"]
 _SLACK: Final = 1.25  # let users go when they exceed the limit by this much
 _RANGE_ROWS: Final = 500_000
 _SAMPLE: Final = 100_000
+_CUTS: Final = (1.02, 1.1)  # shares of the limit to cut at; the sample may be off by a little
 
 
 class RecencyOrder:
@@ -61,25 +62,28 @@ class RecencyOrder:
         return int(users["id"].str.len_bytes().sum()) + self._overhead * users.height
 
     def _let_go(self) -> None:
-        """Keep the shortest prefix of the order that is certain to reach the limit."""
+        """Keep little more than a prefix of the order that is certain to reach the limit."""
         users = pl.concat(self._kept, rechunk=False)
-        by_time = (
-            users.lazy()
-            .select("time", least=pl.col("id").str.len_bytes() + self._overhead)
+        step = max(1, users.height // _SAMPLE)
+        sample = (
+            users.gather_every(step)
+            .select("time", least=(pl.col("id").str.len_bytes() + self._overhead).cast(pl.Int64))
             .sort("time", descending=True, nulls_last=True)
-            .with_columns(upto=pl.col("least").cast(pl.Int64).cum_sum())
-            .filter(pl.col("upto") > self._max_bytes)
-            .select(pl.col("time").first())
-            .collect()
         )
-        since = by_time["time"][0] if by_time.height else None
-        if since is not None:
-            users = users.filter(pl.col("time") >= since)
-            self._since = since
+        upto = sample["least"].cum_sum() * step
+        for share in _CUTS:  # a guess from the sample, proved on all users
+            at = int((upto <= self._max_bytes * share).sum())
+            since = sample["time"][at] if at < sample.height else None
+            if since is None:
+                break
+            recent = users.filter(pl.col("time") >= since)
+            if self._least(recent) > self._max_bytes:
+                users, self._since = recent, since
+                break
         if self._least(users) > self._max_bytes * _SLACK:  # many users share one moment
             users = _sort(users)
-            upto = (users["id"].str.len_bytes() + self._overhead).cast(pl.Int64).cum_sum()
-            users = users.head(int((upto <= self._max_bytes).sum()) + 1)
+            least = (users["id"].str.len_bytes() + self._overhead).cast(pl.Int64).cum_sum()
+            users = users.head(int((least <= self._max_bytes).sum()) + 1)
         self._kept = [users]
         self._kept_bytes = self._least(users)
 
