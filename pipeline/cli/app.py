@@ -87,7 +87,7 @@ _COMMANDS: Final = {
         profiles:read, and lists:read or segments:read with --list-id or --segment-id.""",
     ),
     "deliver klaviyo push": (
-        "RECOMMENDATIONS",
+        "--recommendations FILE",
         """Write recommendations to Klaviyo profiles, one property per recommendation type.
 
         For exports taken as a file; where the vendor's integration writes to Klaviyo itself, there

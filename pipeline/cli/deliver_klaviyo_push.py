@@ -16,9 +16,8 @@ from pipeline.settings import KlaviyoPushSettings
 
 
 def deliver_klaviyo_push(
-    recommendations: Annotated[Path, Parameter(name="RECOMMENDATIONS")],
-    /,
     *,
+    recommendations: Annotated[Path, Parameter(group=OPTIONS)],
     settings: Annotated[
         KlaviyoPushSettings, Parameter(name="*", group=OPTIONS)
     ] = KlaviyoPushSettings(),  # noqa: B008 - frozen
@@ -29,7 +28,7 @@ def deliver_klaviyo_push(
     Parameters
     ----------
     recommendations
-        JSON Lines or Parquet as `batchpub parse` wrote it.
+        What `parse` or `fetch` wrote, .jsonl or .parquet, or the export itself.
     """
     from pipeline import flows
 

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pipeline.deliver.mailbox import EMAIL_COLUMNS, address_problem, same_mailbox
-from pipeline.errors import ConfigurationError
+from pipeline.deliver.contact_columns import pick_contact_columns
+from pipeline.deliver.mailbox import address_problem, same_mailbox
 from pipeline.extract.batch import ExtractBatch, Reject, Wanted
-from pipeline.extract.columns import listed, named_column, pick_id_column
 from pipeline.extract.places import Place, resolve_places
 from pipeline.extract.reader import read_extracts
 from pipeline.records import RESERVED_ID
@@ -100,10 +99,7 @@ def read_contacts(
     """
 
     def pick(found: Sequence[str], source: object) -> Sequence[str]:
-        return [
-            pick_id_column(found, id_column, source=source),
-            _pick_email(found, email_column, source=source),
-        ]
+        return pick_contact_columns(found, id_column, email_column, source=source)
 
     book = ContactBook()
     wanted = Wanted(id_column=None, active="no", keep_values=keep_values, pick=pick)
@@ -116,20 +112,6 @@ def read_contacts(
         if rejects:
             on_reject(batch.place, rejects)
     return book
-
-
-def _pick_email(found: Sequence[str], wanted: str | None, *, source: object) -> str:
-    if wanted is not None:
-        return named_column(found, wanted, source=source, option="--email-column")
-    candidates = [name for name in found if name.lower() in EMAIL_COLUMNS]
-    if len(candidates) == 1:
-        return candidates[0]
-    what = "several columns could hold" if candidates else "no column with"
-    raise ConfigurationError(
-        f"{what} the e-mail address; the columns are {listed(candidates or found)}",
-        source=source,
-        remedy="name it with --email-column",
-    )
 
 
 def _iter_rows(batch: ExtractBatch) -> Iterator[tuple[int, str | None, str | None]]:

@@ -15,12 +15,13 @@ from typing import Final
 import polars as pl
 
 from pipeline.audience.rules import REASONS, AudienceRules, classify
+from pipeline.deliver.contact_columns import pick_contact_columns
 from pipeline.deliver.inert import inert
-from pipeline.deliver.mailbox import EMAIL_COLUMNS, address_problem
+from pipeline.deliver.mailbox import address_problem
 from pipeline.deliver.recipients import Recipients, id_keys, mailbox_keys
 from pipeline.errors import ConfigurationError, InputError
 from pipeline.extract.batch import ExtractBatch, Reject, Wanted
-from pipeline.extract.columns import listed, named_column, pick_id_column
+from pipeline.extract.columns import listed
 from pipeline.extract.places import STDIN, Place, resolve_places
 from pipeline.extract.reader import read_extracts
 from pipeline.records import RESERVED_ID
@@ -158,8 +159,9 @@ class ContactFile:
 
     def _read(self) -> Iterator[ExtractBatch]:
         def pick(found: Sequence[str], source: object) -> list[str]:
-            id_column = pick_id_column(found, self._id_column, source=source)
-            return self._shown(found, [id_column, self._pick_email(found, source)])
+            names = pick_contact_columns(found, self._id_column, self._email_column, source=source)
+            self._email = names[1]
+            return self._shown(found, list(names))
 
         wanted = Wanted(
             id_column=None,
@@ -169,21 +171,6 @@ class ContactFile:
             encoding=self._encoding,
         )
         return read_extracts(self.places, wanted)
-
-    def _pick_email(self, found: Sequence[str], source: object) -> str:
-        if self._email_column is not None:
-            self._email = named_column(
-                found, self._email_column, source=source, option="--email-column"
-            )
-            return self._email
-        several = [name for name in EMAIL_COLUMNS if name in found]
-        if len(several) != 1:
-            what = f"several columns could hold the address: {listed(several)}"
-            if not several:
-                what = f"no column with e-mail addresses; the columns are {listed(found)}"
-            raise ConfigurationError(what, source=source, remedy="name one with --email-column")
-        self._email = several[0]
-        return self._email
 
     def _mails(self, batch: ExtractBatch) -> pl.Series:
         column = batch.ids if self._email == batch.id_column else batch.texts[self._email]

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.deliver.contact_book import ContactBook
 from pipeline.deliver.fitting import fit_items
 from pipeline.records import RESERVED_ID, UserRecommendations
 
@@ -66,15 +67,16 @@ class ProfileWriter:
         limits: What a profile may take; items are left out from the end of the largest type until
             it fits.
         include_default: Whether the generic set is sent, as the profile `default`.
-        emails: E-mail addresses by user id; None to identify profiles by `external_id`.
+        contacts: Who has which address, of several the first; None to identify profiles by
+            `external_id`.
     """
 
     def __init__(
-        self, limits: JobLimits, *, include_default: bool, emails: dict[str, str] | None
+        self, limits: JobLimits, *, include_default: bool, contacts: ContactBook | None
     ) -> None:
         self._limits = limits
         self._include_default = include_default
-        self._emails = emails
+        self._contacts = contacts
         self.counts: Counter[str] = Counter()
         self.types: Counter[str] = Counter()
         self.oversized: list[str] = []
@@ -91,11 +93,12 @@ class ProfileWriter:
             self.counts["without_recommendations"] += 1
             return None
         email = None
-        if self._emails is not None and user_id != RESERVED_ID:
-            email = self._emails.get(user_id)
-            if email is None:
+        if self._contacts is not None and user_id != RESERVED_ID:
+            found = self._contacts.find(user_id)
+            if not found:
                 self.counts["without_contact"] += 1
                 return None
+            email = found[0].email
         properties: dict[str, list[dict[str, Any]]] = {}
         for block in user["recommendations"]:
             properties.setdefault(block["recommendation_type"], []).extend(block["results"])

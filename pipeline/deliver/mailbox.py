@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["EMAIL_COLUMNS", "NO_ADDRESS", "WRONG_ADDRESS", "address_problem", "same_mailbox"]
+__all__ = ["NO_ADDRESS", "WRONG_ADDRESS", "address_problem", "same_mailbox"]
 
-EMAIL_COLUMNS: Final = ("email", "e_mail", "e-mail", "email_address", "emailaddress", "mail")
 NO_ADDRESS: Final = "no e-mail address"
 WRONG_ADDRESS: Final = "not one e-mail address"
 

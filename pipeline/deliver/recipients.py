@@ -9,7 +9,8 @@ from typing import Final
 
 import polars as pl
 
-from pipeline.deliver.mailbox import EMAIL_COLUMNS, same_mailbox
+from pipeline.deliver.contact_columns import email_columns
+from pipeline.deliver.mailbox import same_mailbox
 from pipeline.extract.batch import Wanted
 from pipeline.extract.columns import ID_COLUMNS, pick_id_column
 from pipeline.extract.places import Place
@@ -44,7 +45,7 @@ class OptOuts:
         """Read one file: user ids, addresses, or both; the rows lost, and the opt-outs found."""
 
         def pick(found: Sequence[str], source: object) -> list[str]:
-            addresses = [name for name in EMAIL_COLUMNS if name in found][:1]
+            addresses = email_columns(found)[:1]
             if column is None and addresses and not any(one in found for one in ID_COLUMNS):
                 return addresses
             return [pick_id_column(found, column, source=source), *addresses]
@@ -53,7 +54,7 @@ class OptOuts:
         known = 0
         for batch in read_extracts([place], Wanted(id_column=None, active="no", pick=pick)):
             lost.update(reject.reason for reject in batch.rejects)
-            by_address = batch.id_column in EMAIL_COLUMNS and not batch.texts
+            by_address = email_columns([batch.id_column]) and not batch.texts
             ids = _said(pl.Series(batch.ids, dtype=pl.String))
             if by_address:
                 self.mailboxes.append(mailbox_keys(ids))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,17 +18,18 @@ from typing import Final, Self
 
 import orjson
 
+from pipeline.deliver.contact_book import ContactBook, read_contacts
 from pipeline.deliver.journal import Journal, open_journal
 from pipeline.deliver.klaviyo_api import REMEDIES, explain_refusal, headers
-from pipeline.deliver.klaviyo_contacts import Contacts, read_contacts
 from pipeline.deliver.klaviyo_jobs import Job, JobLimits, Profile, ProfileWriter, iter_jobs
 from pipeline.deliver.klaviyo_push import Outcome, Push
-from pipeline.errors import ConfigurationError
 from pipeline.export.recommendations import iter_recommendations
+from pipeline.extract.batch import Reject
+from pipeline.extract.places import Place
 from pipeline.guards.klaviyo import judge_push, refuse_empty_push
 from pipeline.ledger.ledger import default_state_dir
 from pipeline.loop import run
-from pipeline.publish import PendingFile, publish
+from pipeline.publish import PendingFile, publish, refuse_overwriting
 from pipeline.records import KlaviyoPushSummary, OnProgress, Progress
 from pipeline.settings import KlaviyoPushSettings, Secret, parse_duration, parse_size
 from pipeline.transfer.json_api import JsonApi
@@ -50,13 +51,12 @@ class KlaviyoPush:
         self._limits = JobLimits(
             body_bytes=parse_size(settings.max_job_bytes, option="--max-job-bytes")
         )
-        rejects = settings.rejects
-        inputs = [os.path.realpath(one) for one in (recommendations, settings.contacts) if one]
-        if rejects is not None and os.path.realpath(rejects) in inputs:
-            raise ConfigurationError("the output is an input", source=rejects)
+        inputs = [one for one in (recommendations, settings.contacts) if one is not None]
+        refuse_overwriting(inputs, [settings.rejects])
         self._stack = ExitStack()
         self._rejects: PendingFile | None = None
-        self._contacts = Contacts({}, 0)
+        self._contacts: ContactBook | None = None
+        self._unusable_contacts = 0
         self._bytes = self._jobs = 0
         self._writer = self._new_writer()
 
@@ -81,8 +81,9 @@ class KlaviyoPush:
         if settings.contacts is not None:
             self._contacts = read_contacts(
                 settings.contacts,
-                id_column=settings.contacts_id_column,
-                email_column=settings.contacts_email_column,
+                id_column=settings.id_column,
+                email_column=settings.email_column,
+                on_reject=self._count_unusable,
             )
         self._writer = self._new_writer()
         for job in self._iter_jobs(self._writer, on_progress):
@@ -162,8 +163,11 @@ class KlaviyoPush:
         return ProfileWriter(
             self._limits,
             include_default=self._settings.include_default,
-            emails=None if self._settings.contacts is None else self._contacts.emails,
+            contacts=self._contacts,
         )
+
+    def _count_unusable(self, _: Place, rejects: Sequence[Reject]) -> None:
+        self._unusable_contacts += len(rejects)
 
     def _iter_jobs(self, writer: ProfileWriter, on_progress: OnProgress) -> Iterator[Job]:
         def profiles() -> Iterator[Profile]:
@@ -200,7 +204,7 @@ class KlaviyoPush:
             unknown=outcome.unknown,
             without_recommendations=counts["without_recommendations"],
             without_contact=counts["without_contact"],
-            unusable_contacts=self._contacts.unusable,
+            unusable_contacts=self._unusable_contacts,
             default_set="absent"
             if not counts["default_sets"]
             else "sent"

@@ -47,7 +47,7 @@ def refuse_empty_push(counts: Mapping[str, int], *, source: object) -> GuardErro
         return GuardError(
             f"none of {users:,} users is among the contacts",
             source=source,
-            remedy="check that both use the same ids, and --contacts-id-column",
+            remedy="check that both use the same ids, and --id-column",
         )
     return GuardError(
         f"there is nothing to push: {users:,} users, none with recommendations",

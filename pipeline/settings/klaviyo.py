@@ -100,10 +100,10 @@ class KlaviyoPushSettings(KlaviyoSettings):
     contacts: Path | None = None
     """CSV, JSONL or Parquet with the users' e-mail addresses; profiles are then identified by them
     instead of external_id."""
-    contacts_id_column: str | None = None
+    id_column: str | None = None
     """Column of --contacts with the user id. Default: found by its name."""
-    contacts_email_column: str = "email"
-    """Column of --contacts with the e-mail address."""
+    email_column: str | None = None
+    """Column of --contacts with the e-mail address. Default: found by its name."""
     include_default: bool = False
     """Send the generic set too, to the profile whose external_id is default."""
     rejects: Path | None = None

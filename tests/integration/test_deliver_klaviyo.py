@@ -28,6 +28,7 @@ from pipeline.errors import (
 from pipeline.settings import ExportSettings
 
 ITEM = {"id": "1", "url": "https://a/?recommendation_id=r", "title": "t", "image_link": "https://a"}
+PUSH = ["push", "--recommendations", "in.jsonl"]
 HOSTILE = [
     "<script>alert(1)</script>", "javascript:alert(1)", 'a"b\\c', "{{ 7*7 }}{% x %}", "=cmd()",
     "a\r\nBcc: b@x.cz", "\u202etxt", "\u2028", "\x00", "\U0001f600",
@@ -332,7 +333,7 @@ def test_the_default_set_stays_apart_unless_asked_for(opened: Account) -> None:
 
 def test_contacts_name_profiles_by_e_mail(opened: Account) -> None:
     contacts = opened.folder / "contacts.csv"
-    contacts.write_text("customer_id,email\nu1,a@x.cz\nu2,\nu4,no address\n")
+    contacts.write_text("customer_id,email\nu1,a@x.cz\nu2,\nu4,d@\u0159.cz\n")
     rejects = opened.folder / "rejects.jsonl"
     path = write_users(opened.folder / "in.jsonl", [user(f"u{n}") for n in (1, 2, 3, 4)])
     done = opened.push(path, contacts=contacts, rejects=rejects)
@@ -375,8 +376,8 @@ def test_more_than_a_page_of_refusals_is_read_to_its_end(opened: Account) -> Non
 
 
 def test_a_dry_run_sends_nothing_and_needs_no_key(opened: Account) -> None:
-    path = write_users(opened.folder / "in.jsonl", [user(f"u{n}") for n in range(5)])
-    done = batchpub(opened, "push", str(path), "--dry-run", "--json", BATCHPUB_KLAVIYO_KEY="")
+    write_users(opened.folder / "in.jsonl", [user(f"u{n}") for n in range(5)])
+    done = batchpub(opened, *PUSH, "--dry-run", "--json", BATCHPUB_KLAVIYO_KEY="")
 
     summary = json.loads(done.stdout)
     assert (0, True, 5) == (done.returncode, summary["dry_run"], summary["profiles"])
@@ -445,10 +446,10 @@ def test_the_same_file_pushed_again_is_pushed_again(opened: Account) -> None:
         (["pull", "-o", "r.jsonl", "--revision", "2999-01-01"], {}, 5, "future"),
         (["pull", "-o", "r.jsonl", "--klaviyo-url", "http://a.klaviyo.com"], {}, 2, "plain http"),
         (["pull", "-o", "r.jsonl"], {}, 4, "no profiles were found"),
-        (["push", "missing.jsonl"], {}, 3, "No such file"),
-        (["push", "in.jsonl", "--contacts", "c.csv"], {}, 2, "no column 'email'"),
-        (["push", "in.jsonl", "--rejects", "in.jsonl"], {}, 2, "the output is an input"),
-        (["push", "in.jsonl", "--max-job-bytes", "1GB"], {}, 2, "out of range"),
+        (["push", "--recommendations", "missing.jsonl"], {}, 3, "No such file"),
+        ([*PUSH, "--contacts", "c.csv", "--email-column", "email"], {}, 2, "no column 'email'"),
+        ([*PUSH, "--rejects", "in.jsonl"], {}, 2, "would overwrite"),
+        ([*PUSH, "--max-job-bytes", "1GB"], {}, 2, "out of range"),
         (["sync"], {}, 2, "unknown command"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -480,7 +481,7 @@ def test_wrong_use_ends_in_one_line_and_its_code(
 def test_a_push_with_refusals_reports_and_exits_5(opened: Account) -> None:
     opened.behave(reject=["u1"])
     write_users(opened.folder / "in.jsonl", [user("u1"), user("u2")])
-    done = batchpub(opened, "push", "in.jsonl", "--poll-wait", "10ms")
+    done = batchpub(opened, *PUSH, "--poll-wait", "10ms")
 
     assert 5 == done.returncode
     assert ["refused", "1"] == done.stderr.splitlines()[2].split()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.deliver.contact_book import ContactBook
 from pipeline.deliver.klaviyo_jobs import Job, JobLimits, ProfileWriter, iter_jobs
 from pipeline.records import Block, UserRecommendations
 
@@ -40,7 +41,7 @@ small_limits = st.builds(
 def write(
     given: list[UserRecommendations], limits: JobLimits, **options: Any
 ) -> tuple[list[Job], ProfileWriter]:
-    writer = ProfileWriter(limits, **{"include_default": False, "emails": None} | options)
+    writer = ProfileWriter(limits, **{"include_default": False, "contacts": None} | options)
     profiles = (one for user in given if (one := writer.write(user)) is not None)
     return list(iter_jobs(profiles, limits)), writer
 
@@ -195,7 +196,11 @@ def test_the_default_set_goes_only_when_it_is_asked_for() -> None:
 def test_contacts_identify_by_e_mail_and_leave_strangers_out() -> None:
     given = [user("default"), user("u1"), user("u2")]
 
-    jobs, writer = write(given, JobLimits(), emails={"u2": "b@x.cz"}, include_default=True)
+    contacts = ContactBook()
+    contacts.add(2, "u2", "b@x.cz")
+    contacts.add(3, "u2", "c@x.cz")
+
+    jobs, writer = write(given, JobLimits(), contacts=contacts, include_default=True)
 
     identities = [one["attributes"] | {"properties": 0} for one in profiles_of(jobs)]
     assert [

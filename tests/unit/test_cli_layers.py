@@ -141,7 +141,9 @@ def test_a_command_of_a_group_has_its_table_within_those_of_the_groups(tmp_path:
     )
 
     pull = parsed("deliver", "klaviyo", "pull", "-o", "r.jsonl", "--config", config)["settings"]
-    push = parsed("deliver", "klaviyo", "push", "r.jsonl", "--config", config)["settings"]
+    push = parsed(
+        *("deliver", "klaviyo", "push", "--recommendations", "r.jsonl", "--config", config)
+    )["settings"]
     assert KlaviyoPullSettings(revision="2026-01-15", list_id="L1") == pull
     assert KlaviyoPushSettings(revision="2026-01-15", include_default=True) == push
 
