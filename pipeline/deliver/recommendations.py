@@ -27,6 +27,12 @@ from pipeline.deliver.recipients import id_keys
 from pipeline.errors import ConfigurationError, InputError
 from pipeline.extract.jsonl_file import iter_lines
 from pipeline.extract.places import Place, open_stream, resolve_places
+from pipeline.extract.recommendation_table import (
+    ITEM_FIELDS,
+    foreign_row,
+    open_table,
+    parse_extra,
+)
 from pipeline.publish import machine_errors
 from pipeline.records import RESERVED_ID
 
@@ -34,8 +40,7 @@ __all__ = ["RecommendationStore", "read_recommendations"]
 
 Raw: TypeAlias = dict[str, list[dict[str, Any]]]
 Users: TypeAlias = list[tuple[str, Raw]]
-_FIELDS: Final = ("id", "url", "title", "image_link")
-_COLUMNS: Final = ("auth_user_id", "recommendation_type", "position", *_FIELDS, "extra")
+_COLUMNS: Final = ("auth_user_id", "recommendation_type", "position", *ITEM_FIELDS, "extra")
 _BATCH_ROWS: Final = 16_384
 _FLUSH: Final = 1024 * 1024
 
@@ -190,25 +195,8 @@ def _user(line: bytes, slots: frozenset[str], place: Place, row: int) -> tuple[s
 
 
 def _read_parquet(place: Place, slots: Collection[str]) -> Iterator[tuple[Users, int]]:
-    try:
-        with pq.ParquetFile(
-            place.path, page_checksum_verification=True, pre_buffer=False, buffer_size=1024 * 1024
-        ) as file:
-            missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
-            if missing:
-                raise InputError(
-                    f"not a table of recommendations: it lacks {', '.join(missing)}",
-                    source=place,
-                    remedy="make it with batchpub parse or fetch",
-                )
-            total = max(file.metadata.num_rows, 1)
-            yield from _grouped(file, slots, place, total)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"damaged or not readable as Parquet: {type(error).__name__}",
-            source=place,
-            remedy="make it again with batchpub parse or fetch",
-        ) from error
+    with open_table(place.path, _COLUMNS, source=place) as file:
+        yield from _grouped(file, slots, place, max(file.metadata.num_rows, 1))
 
 
 def _grouped(
@@ -219,17 +207,20 @@ def _grouped(
     held: tuple[str, Raw] | None = None
     rows = 0
     for batch in file.iter_batches(_BATCH_ROWS, columns=list(_COLUMNS), use_threads=False):
-        rows += batch.num_rows
+        ids = batch.column("auth_user_id")
+        if ids.null_count:
+            raise foreign_row(place, rows + 1 + pc.index(ids.is_null(), value=True).as_py())
         kinds = batch.column("recommendation_type").cast(pa.string())
         keep = pc.and_(pc.is_in(kinds, wanted), pc.is_valid(batch.column("position")))
         columns = [batch.column(name).filter(keep).to_pylist() for name in _COLUMNS]
+        numbers = [rows + 1 + at for at in pc.indices_nonzero(keep).to_pylist()]
         users: Users = []
-        for id_, group in groupby(zip(*columns, strict=True), itemgetter(0)):
+        for id_, group in groupby(zip(*columns, numbers, strict=True), itemgetter(0)):
             items: Raw = {}
-            for _, kind, _, product, url, title, image, extra in group:
+            for _, kind, _, product, url, title, image, extra, row in group:
                 item = {"id": product, "url": url, "title": title, "image_link": image}
                 if extra is not None:
-                    item |= _extra(extra)
+                    item |= _extra(parse_extra(extra, source=place, row=row))
                 items.setdefault(kind, []).append(item)
             if held is not None and held[0] == id_:
                 for name, more in items.items():
@@ -238,16 +229,16 @@ def _grouped(
             if held is not None:
                 users.append(held)
             held = id_, items
+        rows += batch.num_rows
         yield users, int((place.size or 0) * rows / total)
     if held is not None:
         yield [held], place.size or 0
 
 
-def _extra(text: str) -> dict[str, Any]:
+def _extra(found: dict[str, Any]) -> dict[str, Any]:
     """Further elements of an item; those of its user and block, under ``#``, are not its own."""
-    found = orjson.loads(text)
     return {
         name: value
         for name, value in found.items()
-        if name not in _FIELDS and not name.startswith("#")
+        if name not in ITEM_FIELDS and not name.startswith("#")
     }

@@ -6,21 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from pipeline.errors import InputError
 from pipeline.export.json_reader import JsonExportReader
 from pipeline.export.quick_reader import QuickXmlReader
 from pipeline.export.reader import ExportReader, identify_format
 from pipeline.export.rows import COLUMNS
 from pipeline.export.source_file import SourceFile
+from pipeline.extract.recommendation_table import (
+    ITEM_FIELDS,
+    foreign_row,
+    open_table,
+    parse_extra,
+)
 from pipeline.records import Block, UserRecommendations
 
 __all__ = ["iter_recommendations"]
 
-_FIELDS: Final = ("id", "url", "title", "image_link")
 _READ: Final = [name for name in COLUMNS if name != "recommendation_id"]  # a part of the url
 _BATCH_ROWS: Final = 8_192
 # Block and position of a user's first row; -1 where there is none.
@@ -67,41 +68,24 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _iter_table(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as table:
-            missing = [name for name in _READ if name not in table.schema_arrow.names]
-            if missing:
-                raise InputError(
-                    f"the table has no column {missing[0]!r}",
-                    source=path,
-                    remedy="name the table that `parse` wrote",
-                )
-            for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=_READ):
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            "the Parquet file is damaged or no Parquet file",
-            source=path,
-            remedy="run `parse` again",
-        ) from error
+    with open_table(str(path), _READ, source=path) as table:
+        for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=_READ):
+            yield from batch.to_pylist()
 
 
 def _regroup(path: Path, rows: Iterator[dict[str, Any]]) -> Iterator[UserRecommendations]:
     user: UserRecommendations | None = None
     last = -1, -1
     for number, row in enumerate(rows, 1):
-        try:
-            place = _number(row["block"]), _number(row["position"])
-            extra = orjson.loads(row["extra"]) if row["extra"] is not None else {}
-            user_extra, block_extra = extra.pop("#user", None), extra.pop("#block", None)
-        except (orjson.JSONDecodeError, AttributeError, TypeError) as error:
-            raise _foreign_row(path, number) from error
+        place = _number(row["block"]), _number(row["position"])
+        extra = parse_extra(row["extra"], source=path, row=number)
+        user_extra, block_extra = extra.pop("#user", None), extra.pop("#block", None)
+        if row["auth_user_id"] is None or min(row["block"] or 0, row["position"] or 0) < 0:
+            raise foreign_row(path, number)
         same = user is not None and row["auth_user_id"] == user["auth_user_id"]
-        if not isinstance(row["auth_user_id"], str):
-            raise _foreign_row(path, number)
         if user is None or not (same and _follows(place, last)):
             if place not in _FIRST:
-                raise _foreign_row(path, number)
+                raise foreign_row(path, number)
             if user is not None:
                 yield user
             user = {
@@ -118,7 +102,7 @@ def _regroup(path: Path, rows: Iterator[dict[str, Any]]) -> Iterator[UserRecomme
                 block["extra"] = block_extra
             user["recommendations"].append(block)
         if place[1] >= 0:
-            item = {name: row[name] for name in _FIELDS if row[name] is not None}
+            item = {name: row[name] for name in ITEM_FIELDS if row[name] is not None}
             user["recommendations"][-1]["results"].append(item | extra)
         last = place
     if user is not None:
@@ -135,18 +119,5 @@ def _follows(place: tuple[int, int], last: tuple[int, int]) -> bool:
     return block == last_block + 1 and position <= 0
 
 
-def _foreign_row(path: Path, number: int) -> InputError:
-    return InputError(
-        "a row is not one that `parse` wrote",
-        source=path,
-        position=f"row {number:,}",
-        remedy="name the table of `parse`, whole and in its order",
-    )
-
-
-def _number(value: object) -> int:
-    if isinstance(value, int) and value >= 0:
-        return value
-    if value is None:
-        return -1
-    raise TypeError("neither a number nor null")
+def _number(value: int | None) -> int:
+    return -1 if value is None else value
