@@ -6,21 +6,20 @@ Some 370 bytes a contact: a million take 370 MB.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pipeline.deliver.contact_columns import pick_contact_columns
-from pipeline.deliver.mailbox import address_problem, same_mailbox
-from pipeline.extract.batch import ExtractBatch, Reject, Wanted
+import polars as pl
+
+from pipeline.deliver.contact_rows import ContactRows, contact_problems
+from pipeline.deliver.mailbox import same_mailbox
+from pipeline.extract.batch import Reject, Wanted
 from pipeline.extract.places import Place, resolve_places
 from pipeline.extract.reader import read_extracts
-from pipeline.records import RESERVED_ID
 
 __all__ = ["Contact", "ContactBook", "read_contacts"]
 
-NO_ID: Final = "no user id"
-RESERVED: Final = "the user id of the default set"
 GIVEN_AGAIN: Final = "address given again"
 _NONE: Final = -1
 
@@ -46,16 +45,8 @@ class ContactBook:
     def __len__(self) -> int:
         return len(self._emails)
 
-    def add(self, row: int, user_id: str | None, email: str | None) -> str | None:
+    def add(self, row: int, user_id: str, address: str) -> str | None:
         """Take in a contact; the reason where it is not taken."""
-        if user_id is None or not user_id.strip():
-            return NO_ID
-        if user_id == RESERVED_ID:
-            return RESERVED
-        address = None if email is None else email.strip()
-        problem = address_problem(address)
-        if problem is not None or address is None:
-            return problem
         mailbox = same_mailbox(address)
         if mailbox in self._mailboxes:
             return GIVEN_AGAIN
@@ -98,28 +89,22 @@ def read_contacts(
         InputError: the file is missing, damaged or malformed.
     """
 
+    rows = ContactRows(id_column, email_column)
+
     def pick(found: Sequence[str], source: object) -> Sequence[str]:
-        return pick_contact_columns(found, id_column, email_column, source=source)
+        return rows.pick(found, source=source)
 
     book = ContactBook()
     wanted = Wanted(id_column=None, active="no", keep_values=keep_values, pick=pick)
     for batch in read_extracts(resolve_places([path]), wanted):
+        ids, addresses = pl.Series(batch.ids, dtype=pl.String), rows.addresses(batch)
+        problems = contact_problems(ids, addresses, unusual_ids=True)
         rejects = list(batch.rejects)
-        for row, user_id, email in _iter_rows(batch):
-            reason = book.add(row, user_id, email)
+        for at, (user_id, address) in enumerate(zip(ids, addresses, strict=True)):
+            row = batch.row_number(at)
+            reason = problems[at] or book.add(row, user_id, address)
             if reason is not None:
-                rejects.append(Reject(row, reason, email if keep_values else None))
+                rejects.append(Reject(row, reason, address if keep_values else None))
         if rejects:
             on_reject(batch.place, rejects)
     return book
-
-
-def _iter_rows(batch: ExtractBatch) -> Iterator[tuple[int, str | None, str | None]]:
-    ids = batch.ids.to_pylist()
-    (emails,) = batch.texts.values()
-    rows = (
-        range(batch.first_row, batch.first_row + len(ids))
-        if batch.rows is None
-        else batch.rows.to_pylist()
-    )
-    return zip(rows, ids, emails.to_pylist(), strict=True)

@@ -14,24 +14,19 @@ from typing import Final
 
 import polars as pl
 
-from pipeline.audience.rules import REASONS, AudienceRules, classify
-from pipeline.deliver.contact_columns import pick_contact_columns
+from pipeline.deliver.contact_rows import ContactRows, contact_problems
 from pipeline.deliver.inert import inert
-from pipeline.deliver.mailbox import address_problem
 from pipeline.deliver.recipients import Recipients, id_keys, mailbox_keys
 from pipeline.errors import ConfigurationError, InputError
 from pipeline.extract.batch import ExtractBatch, Reject, Wanted
 from pipeline.extract.columns import listed
 from pipeline.extract.places import STDIN, Place, resolve_places
 from pipeline.extract.reader import read_extracts
-from pipeline.records import RESERVED_ID
 
 __all__ = ["Contact", "ContactFile"]
 
-RESERVED: Final = "reserved id"
 AT_ONCE: Final = 512
 """Recipients whose columns and items are in memory together."""
-_RULES: Final = AudienceRules(window=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ class ContactFile:
         self.rows = 0
         self.rejects: Counter[str] = Counter()
         self.first_reject: tuple[Place, int] | None = None
-        self._id_column, self._email_column = id_column, email_column
+        self._contact_rows = ContactRows(id_column, email_column)
         self._columns, self._optional = columns, optional
         self._delimiter = (delimiter or "").replace("\\t", "\t") or None
         self._encoding = encoding
@@ -87,11 +82,11 @@ class ContactFile:
         """
         for batch in self._read():
             ids = pl.Series(batch.ids, dtype=pl.String)
-            mails = self._mails(batch)
-            problems = _problems(ids, mails)
+            mails = self._contact_rows.addresses(batch)
+            problems = contact_problems(ids, mails)
             rejects = list(batch.rejects)
             rejects += [
-                Reject(_row(batch, at), reason)
+                Reject(batch.row_number(at), reason)
                 for at, reason in enumerate(problems)
                 if reason is not None
             ]
@@ -130,7 +125,7 @@ class ContactFile:
     def _contacts(self, batch: ExtractBatch, where: list[int]) -> list[Contact]:
         """The rows of a batch at these places."""
         ids = batch.ids.take(where).to_pylist()
-        mails = self._mails(batch).gather(where).to_list()
+        mails = self._contact_rows.addresses(batch).gather(where).to_list()
         columns: list[dict[str, str]] = [{} for _ in where]
         for name in {*self._columns, *self._optional}:
             values = batch.ids if name == batch.id_column else batch.texts.get(name)
@@ -138,7 +133,7 @@ class ContactFile:
                 for shown, value in zip(columns, values.take(where).to_pylist(), strict=True):
                     shown[name] = inert(value or "")
         return [
-            Contact(batch.place, _row(batch, at), id_, mail, shown)
+            Contact(batch.place, batch.row_number(at), id_, mail, shown)
             for at, id_, mail, shown in zip(where, ids, mails, columns, strict=True)
         ]
 
@@ -159,9 +154,7 @@ class ContactFile:
 
     def _read(self) -> Iterator[ExtractBatch]:
         def pick(found: Sequence[str], source: object) -> list[str]:
-            names = pick_contact_columns(found, self._id_column, self._email_column, source=source)
-            self._email = names[1]
-            return self._shown(found, list(names))
+            return self._shown(found, self._contact_rows.pick(found, source=source))
 
         wanted = Wanted(
             id_column=None,
@@ -172,31 +165,11 @@ class ContactFile:
         )
         return read_extracts(self.places, wanted)
 
-    def _mails(self, batch: ExtractBatch) -> pl.Series:
-        column = batch.ids if self._email == batch.id_column else batch.texts[self._email]
-        return pl.Series(column, dtype=pl.String)
-
     def _refuse_changes(self) -> None:
         now = resolve_places([place.path for place in self.places])
         for before, after in zip(self.places, now, strict=True):
             if before != after:
                 raise _changed(before)
-
-
-def _problems(ids: pl.Series, mails: pl.Series) -> list[str | None]:
-    """Why each row cannot be used; None where it can."""
-    frame = pl.DataFrame(
-        {"id": ids, "time": pl.Series([None] * len(ids), dtype=pl.Datetime("us", "UTC"))}
-    )
-    codes: list[int] = classify(frame, _RULES)["reason"].to_list()
-    return [
-        REASONS[code] if code else RESERVED if id_ == RESERVED_ID else address_problem(mail)
-        for code, id_, mail in zip(codes, ids.to_list(), mails.to_list(), strict=True)
-    ]
-
-
-def _row(batch: ExtractBatch, at: int) -> int:
-    return batch.first_row + at if batch.rows is None else int(batch.rows[at].as_py())
 
 
 def _changed(place: Place) -> InputError:

@@ -41,7 +41,7 @@ def read_fallback_items(path: Path) -> dict[str, list[dict[str, Any]]]:
         columns = {batch.id_column: batch.ids.to_pylist()}
         columns |= {name: text.to_pylist() for name, text in batch.texts.items()}
         for at, values in enumerate(zip(*columns.values(), strict=True)):
-            row = batch.first_row + at if batch.rows is None else batch.rows[at].as_py()
+            row = batch.row_number(at)
             item = dict(zip(columns, values, strict=True))
             _check(item, batch.place, row)
             slot = item.pop(_SLOT, None) or ANY_SLOT

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from pipeline.deliver.contact_columns import email_columns
+from pipeline.deliver.contact_rows import email_columns
 from pipeline.deliver.mailbox import same_mailbox
 from pipeline.extract.batch import Wanted
 from pipeline.extract.columns import ID_COLUMNS, pick_id_column

@@ -157,7 +157,7 @@ class PolarsEngine:
             found.rows += frame.height + len(batch.rejects)
             found.nobody += len(nobody)
             if len(nobody) and found.first_nobody is None:
-                found.first_nobody = _row(batch, nobody[0])
+                found.first_nobody = batch.row_number(nobody[0])
             frame = frame.filter(pl.col("reason") == _CANDIDATE).select("id").unique()
             ids += frame.height
             self._suppressed.add(frame)
@@ -286,11 +286,7 @@ def _named_rows(
     at = reasons.is_in(codes).arg_true()
     for index, code in zip(at, reasons.gather(at), strict=True):
         value = None if values is None else values[index]
-        yield Reject(_row(batch, index), REASONS[code], value)
-
-
-def _row(batch: ExtractBatch, index: int) -> int:
-    return batch.first_row + index if batch.rows is None else int(batch.rows[index].as_py())
+        yield Reject(batch.row_number(index), REASONS[code], value)
 
 
 def _shape(ids: pa.Array, times: pl.Series) -> RowShape:

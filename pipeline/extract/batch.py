@@ -89,3 +89,7 @@ class ExtractBatch:
     rejects: Sequence[Reject] = field(default=())
     bytes_read: int = 0
     texts: Mapping[str, pa.Array] = field(default_factory=dict)
+
+    def row_number(self, at: int) -> int:
+        """Where in its file the good row at `at` stands."""
+        return self.first_row + at if self.rows is None else int(self.rows[at].as_py())

@@ -218,12 +218,12 @@ def test_a_push_writes_the_field_and_keeps_the_default_set_apart(
     done = json.loads(capsys.readouterr().out)
     expected = {"contacts": 4, "sent": 1, "accepted": 1, "without_recommendations": 1}
     assert expected.items() <= done.items()
-    assert {"no user id": 1, "the user id of the default set": 1} == done["rejected"]
+    assert {"empty id": 1, "reserved id": 1} == done["rejected"]
     assert (True, 1, 2) == (done["has_default"], done["users_without_contact"], done["users"])
     text = '{"mail-1":[{"id":"p0","url":"https://x.cz/0","title":"T","image_link":""}]}'
     assert {"a@x.cz": {"1": "u1", "2": text}, "b@x.cz": {"1": "u2"}} == held(ready)
     rejects = (tmp_path / "rejects.csv").read_text().splitlines()
-    assert "c.csv,5,no user id,e@x.cz" in rejects
+    assert "c.csv,5,empty id,e@x.cz" in rejects
 
 
 def test_of_a_user_who_comes_twice_the_first_counts(

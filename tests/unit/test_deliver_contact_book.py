@@ -59,8 +59,8 @@ def test_rows_that_are_no_contact_are_rejected_with_their_reason(tmp_path: Path)
     book, rejects = read(path)
 
     expected = [
-        (2, "no user id"),
-        (3, "the user id of the default set"),
+        (2, "empty id"),
+        (3, "reserved id"),
         (4, "no e-mail address"),
         (5, "not one e-mail address"),
         (6, "not one e-mail address"),
@@ -109,3 +109,16 @@ def test_parquet_and_jsonl_are_read_too(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read(tmp_path / "c.csv")
+
+
+def test_one_column_may_hold_both_id_and_address(tmp_path: Path) -> None:
+    path = write(tmp_path, "E-Mail,name\na@x.cz,A\n")
+    book, _ = read(path, id_column="E-Mail")
+
+    assert ["a@x.cz"] == [one.email for one in book.find("a@x.cz")]
+
+
+def test_words_for_no_value_are_no_id(tmp_path: Path) -> None:
+    _, rejects = read(write(tmp_path, "id,email\nNULL,a@x.cz\n"))
+
+    assert [(2, "null word as id")] == rejects
