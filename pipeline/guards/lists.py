@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.errors import GuardError, InputError
+from pipeline.guards.budget import over_budget
 
 __all__ = [
     "refuse_blank_suppression",
@@ -59,16 +60,16 @@ def refuse_rejects(
     `source` and `first_row` are where the first of them is.
     """
     total = sum(rejects.values())
-    most = limit[0] * rows if limit[1] else limit[0]
-    if total <= most:
+    over = over_budget(total, rows=rows, limit=limit)
+    if over is None:
         return None
     listed = ", ".join(f"{n:,} {reason}" for reason, n in sorted(rejects.items(), key=_by_count))
     return InputError(
         f"{total:,} of {rows:,} rows cannot be used: {listed}",
         source=source,
         position=None if first_row is None else f"first at row {first_row:,}",
-        limit=f"{limit[0] * 100:g}%" if limit[1] else f"{limit[0]:,.0f}",
-        actual=f"{total:,}" if not limit[1] else f"{total / max(rows, 1):.2%}",
+        limit=over[0],
+        actual=over[1],
         remedy=(
             "mend the extract, or say --quote '' if quotes mean nothing in it"
             if rejects.get("unbalanced quote", 0) > total / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.errors import BatchpubError, GuardError, InputError, UncertainError
+from pipeline.guards.budget import over_budget
 
 __all__ = ["judge_push", "refuse_empty_push"]
 
@@ -42,13 +43,13 @@ def judge_push(
             source=source,
             remedy="run the same command again: it sends these again, which does no harm",
         )
-    most = limit[0] * contacts if limit[1] else limit[0]
-    if rejected <= most:
+    over = over_budget(rejected, rows=contacts, limit=limit)
+    if over is None:
         return None
     return InputError(
         f"{rejected:,} of {contacts:,} contacts were not taken; all others are in the account",
         source=source,
-        limit=f"{limit[0] * 100:g}%" if limit[1] else f"{limit[0]:,.0f}",
-        actual=f"{rejected / max(contacts, 1):.2%}" if limit[1] else f"{rejected:,}",
+        limit=over[0],
+        actual=over[1],
         remedy="see the file of --rejects and mend the contacts, or raise --max-rejects",
     )
