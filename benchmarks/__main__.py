@@ -8,6 +8,8 @@ import sys
 RUNS = (
     ["benchmarks.prepare", "--rows", "5000000", "--format", "csv", "--rounds", "3"],
     ["benchmarks.prepare", "--rows", "5000000", "--format", "parquet", "--rounds", "3"],
+    ["benchmarks.prepare_growth", "--millions", "20", "--rounds", "1", "--verify"],
+    ["benchmarks.check", "--users", "5000000", "--contestant", "polars", "--contestant", "compare"],
     ["benchmarks.export_parse", "--megabytes", "100", "--rounds", "3"],
     ["benchmarks.fetch"],
     ["benchmarks.upload"],
