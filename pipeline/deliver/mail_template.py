@@ -167,7 +167,7 @@ class MailTemplate:
 
             html = markup.settle(compile_mjml(html, line_at=markup.line_at, source=file.name))
         made = html_environment.from_string(
-            markup.restore(markup.with_rows(_inlined(html, file.name)))
+            markup.restore(markup.with_rows(_inlined(markup.with_body(html), file.name)))
         )
         self._templates.append((made, written))
         if file.text is not None:

@@ -33,6 +33,12 @@ _FILTERS: Final = dict.fromkeys(("src", "background", "background-url", "poster"
 _FIXED_START: Final = re.compile(r"(?i:https?://|mailto:|tel:|sms:|cid:|#)")
 # A comment that only Outlook reads; its content ends with it.
 _OUTLOOK: Final = re.compile(r"<!--\[if[^\]]*\]>(?!<!--).*?<!\[endif\]-->", re.DOTALL)
+# What stands before the body of a page; everything else opens one by itself.
+_BEFORE_BODY: Final = (
+    r"\s+|<!doctype[^>]*>|<html\b[^>]*>|<head\b.*?</head\s*>|<(style|title)\b.*?</\1\s*>"
+    r"|<(?:meta|link|base)\b[^>]*>|<!--(?!{mark}).*?-->"
+)
+_SET: Final = re.compile(r"\{%[-+]?\s*set\s[^%]*=")
 _CODE_START: Final = re.compile(r"\{([{%#])")
 
 
@@ -104,6 +110,23 @@ class Markup:
             )
 
         return _OUTLOOK.sub(marks, html)
+
+    def with_body(self, html: str) -> str:
+        """`html` with its body begun before any code that shows something.
+
+        A parser opens a body that nobody wrote at the first content, which may be in a loop.
+        """
+        if re.search(r"<body\b", html, re.IGNORECASE):
+            return html
+        settings = [
+            rf"<!--{self._mark}s{number}z-->"
+            for number, piece in enumerate(self._pieces)
+            if _SET.match(piece.code)
+        ]
+        before = "|".join([_BEFORE_BODY.replace("{mark}", self._mark), *settings])
+        found = re.match(rf"(?:{before})*", html, re.IGNORECASE | re.DOTALL)
+        end = found.end() if found else 0
+        return f"{html[:end]}<body>{html[end:]}"
 
     def with_rows(self, html: str) -> str:
         """`html` with marks inside the table bodies that a parser has added, not before them."""

@@ -170,6 +170,36 @@ def test_styles_are_inlined_and_media_queries_kept(tmp_path: Path) -> None:
     assert "@media (max-width: 9px)" in content.html
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "{% if true %}<p>x</p>{% endif %}",
+        "<style>a { color: red }</style>",
+        "{% set x = 1 %}<style>a { color: red }</style>\n",
+        "{% if true %}<style>a { color: red }</style>{% endif %}",
+        "<!doctype html><html><head><title>t</title></head>",
+        "<!doctype html><html>",
+        "<!-- a note --><meta charset='utf-8'>",
+    ],
+)
+def test_a_page_begins_once_however_often_its_first_loop_runs(tmp_path: Path, before: str) -> None:
+    html = make(tmp_path, before + LOOP, items=[ITEM, ITEM]).html
+
+    assert [1, 1, 1, 1] == [
+        html.count(tag) for tag in ("<html>", "<head>", "<body>", "</body></html>")
+    ]
+    assert html.index("<body>") < html.index("<a ")
+
+
+@pytest.mark.parametrize("before", ["", "{% set x = 1 %}"])
+def test_styles_before_the_content_stay_in_the_head(tmp_path: Path, before: str) -> None:
+    html = make(tmp_path, f"{before}<style>a {{ color: red }}</style>{LOOP}").html
+
+    assert html.index("<style>") < html.index("</head>")
+    assert '" style="color: red;">' in html
+
+
 def test_a_remote_style_sheet_is_left_alone(tmp_path: Path) -> None:
     link = '<link rel="stylesheet" href="http://127.0.0.1:9/x.css">'
 
