@@ -18,6 +18,8 @@ ACTIVE_COLUMNS: Final = (
     "last_login",
     "updated_at",
 )
+# Such as customer_address_2 has few; ids of customers, dates and phone numbers have more.
+_DIGITS_OF_VALUES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def pick_id_column(found: Sequence[str], wanted: str | None, *, source: object) 
     raise ConfigurationError(
         f"no column with user ids; the columns are {listed(found)}",
         source=source,
-        remedy="name it with --id-column",
+        remedy=_remedy(found, "--id-column"),
     )
 
 
@@ -81,7 +83,7 @@ def pick_active_column(found: Sequence[str], wanted: str | None, *, source: obje
     raise ConfigurationError(
         f"no column with the last activity; the columns are {listed(found)}",
         source=source,
-        remedy="name it with --active-column",
+        remedy=_remedy(found, "--active-column"),
     )
 
 
@@ -109,7 +111,29 @@ def named_column(found: Sequence[str], wanted: str, *, source: object, option: s
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    """Column names for a message, the first `most` of them."""
+    """Column names for a message, the first `most` of them; none where they may be values.
+
+    A file without a header has a person's id or address where the names should be.
+    """
+    if any(_like_a_value(name) for name in names):
+        return "not shown, because the first line looks like data, not like a header"
     shown = [name if len(name) <= 40 else name[:39] + "…" for name in names[:most]]
     text = ", ".join(repr(name) if not name.isidentifier() else name for name in shown)
     return text + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _like_a_value(name: str) -> bool:
+    """Whether a header's word is rather an address, a number, a time or a numbered id."""
+    digits = sum(char.isdigit() for char in name)
+    return "@" in name or name[:1].isdigit() or digits >= _DIGITS_OF_VALUES
+
+
+def _remedy(found: Sequence[str], option: str) -> str:
+    if len(found) == 1:
+        delimiter = next((char for char in ";|\t," if char in found[0]), None)
+        if delimiter is not None:
+            shown = r"$'\t'" if delimiter == "\t" else f"'{delimiter}'"
+            return f"the header has one column: say --delimiter {shown}, or name it with {option}"
+    if any(_like_a_value(name) for name in found):
+        return f"give the file a header, or name the column with {option}"
+    return f"name it with {option}"

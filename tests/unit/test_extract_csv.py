@@ -227,3 +227,24 @@ def test_every_cut_of_a_small_file_is_refused_or_ends_at_a_row(tmp_path: Path) -
         except BatchpubError:
             continue
         assert cut in whole_rows or rejects, cut
+
+
+@pytest.mark.parametrize(
+    "line", ["anna@example.com,Anna", "u10437,2026-11-20", "10437,x", "anna@example.com"]
+)
+def test_the_first_row_of_a_file_without_a_header_is_not_shown(tmp_path: Path, line: str) -> None:
+    with pytest.raises(ConfigurationError, match="looks like data") as caught:
+        read(tmp_path, f"{line}\n".encode(), id_column=None)
+
+    assert "10437" not in str(caught.value)
+    assert "anna" not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize(("delimiter", "said"), [(";", "';'"), ("|", "'|'"), ("\t", r"$'\t'")])
+def test_a_header_of_one_column_names_the_delimiter_to_say(
+    tmp_path: Path, delimiter: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path, f"user_id{delimiter}seen\na{delimiter}b\n".encode(), id_column=None)
+
+    assert f"--delimiter {said}" in str(caught.value)
