@@ -26,6 +26,7 @@ _FOREIGN: Final = (
     (b"\xff\xfe", "UTF-16, a list is UTF-8"),
     (b"\xfe\xff", "UTF-16, a list is UTF-8"),
 )
+_PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|users)\b", re.IGNORECASE)
 _JSON_ARRAY: Final = re.compile(rb'\s*\[\s*(?:[{"\]]|$)')
 
 
@@ -102,6 +103,8 @@ class ListFile:
         what = next((name for start, name in _FOREIGN if head.startswith(start)), None)
         if what is None and _JSON_ARRAY.match(head):
             what = "a JSON array; a list has one object a line"
+        if what is None and _PAGE.match(head):
+            what = "a page of HTML or XML, not a list"
         if what is not None:
             raise InputError(what, source=self.path, remedy=REMEDY)
         self.kind = format_of(head)

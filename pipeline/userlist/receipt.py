@@ -23,8 +23,8 @@ VERSION: Final = 1
 
 
 def receipt_path(list_path: Path) -> Path:
-    """Beside the list, with its whole name."""
-    return list_path.with_name(list_path.name + ".receipt.json")
+    """Beside the list, with its whole name; a path without a name, such as ``.``, has one too."""
+    return list_path.parent / (list_path.name + ".receipt.json")
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
