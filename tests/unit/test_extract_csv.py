@@ -11,6 +11,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+import pipeline
 from pipeline.errors import BatchpubError, ConfigurationError, InputError
 from pipeline.extract import csv_file
 from pipeline.extract.batch import Wanted
@@ -248,3 +249,15 @@ def test_a_header_of_one_column_names_the_delimiter_to_say(
         read(tmp_path, f"user_id{delimiter}seen\na{delimiter}b\n".encode(), id_column=None)
 
     assert f"--delimiter {said}" in str(caught.value)
+
+
+def test_a_stray_zero_byte_is_a_rejected_row_and_not_the_end_of_the_file(tmp_path: Path) -> None:
+    extract, rejects = tmp_path / "x.csv", tmp_path / "rejects.csv"
+    rows = b"".join(b"u%d,2026-11-01,x\n" % number for number in range(9))
+    extract.write_bytes(b"id,last_active,note\n" + rows + b"a\0b,2026-11-01,x\nu9,2026-11-01,\0\n")
+    made = pipeline.prepare(
+        extract, tmp_path / "u.jsonl", as_of="2026-11-23", max_rejects="50%", rejects=rejects
+    )
+
+    assert (10, {"control character in id": 1}) == (made.users, made.rejects)
+    assert f"{extract},11,control character in id" in rejects.read_text()
