@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.api.keywords import OnePath, Paths, folder, part, several, two_paths
+from pipeline.api.keywords import OnePath, Paths, folder, part, secret, several, two_paths
 from pipeline.records import ExportSummary, FetchSummary, OnProgress, ignore_progress
 from pipeline.settings import ExportSettings, FetchSettings, Secret
 
@@ -79,13 +79,12 @@ def fetch(url: str, outputs: Paths, options: _FetchOptions) -> FetchSummary:
     """
     from pipeline import flows
 
-    secret = options.secret
     return flows.fetch(
         url,
         [Path(one) for one in several(outputs)],
         part(FetchSettings, options),
         part(ExportSettings, options),
-        secret=Secret(secret) if isinstance(secret, str) else secret,
+        secret=secret(options.secret),
         state_dir=folder(options.state_dir),
         on_progress=options.on_progress,
     )

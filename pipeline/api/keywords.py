@@ -13,7 +13,9 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, overload
+
+from pipeline.settings import Secret
 
 OnePath: TypeAlias = str | os.PathLike[str]
 Paths: TypeAlias = OnePath | Sequence[OnePath]
@@ -92,11 +94,26 @@ def _sign(called: Any, function: Callable[..., Any], options: Callable[..., Any]
     )
 
 
+@overload
+def secret(key: str | Secret) -> Secret: ...
+
+
+@overload
+def secret(key: None) -> None: ...
+
+
+def secret(key: str | Secret | None) -> Secret | None:
+    """`key` as text that never shows itself."""
+    return Secret(key) if isinstance(key, str) else key
+
+
 def folder(path: OnePath | None) -> Path | None:
+    """`path` as a Path, where there is one."""
     return None if path is None else Path(path)
 
 
 def several(paths: Paths) -> Sequence[OnePath]:
+    """One path or several, as a sequence: a text is one path and not its letters."""
     return [paths] if isinstance(paths, str | os.PathLike) else paths
 
 

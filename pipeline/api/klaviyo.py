@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.api.keywords import OnePath, Paths, folder, one_path, part, several
+from pipeline.api.keywords import OnePath, Paths, folder, one_path, part, secret, several
 from pipeline.errors import ConfigurationError
 from pipeline.records import (
     KlaviyoPullSummary,
@@ -45,7 +45,7 @@ def deliver_klaviyo_pull(outputs: Paths, options: _PullOptions) -> KlaviyoPullSu
 
     return flows.deliver_klaviyo_pull(
         [Path(one) for one in several(outputs)],
-        _secret(options.key),
+        secret(options.key),
         part(KlaviyoPullSettings, options),
         part(ExportSettings, options),
         on_progress=options.on_progress,
@@ -87,12 +87,8 @@ def deliver_klaviyo_push(recommendations: OnePath, options: _PushOptions) -> Kla
         raise ConfigurationError("there is no Klaviyo key", source="key", remedy="pass key=…")
     return flows.deliver_klaviyo_push(
         Path(recommendations),
-        None if options.key is None else _secret(options.key),
+        secret(options.key),
         part(KlaviyoPushSettings, options),
         state_dir=folder(options.state_dir),
         on_progress=options.on_progress,
     )
-
-
-def _secret(key: str | Secret) -> Secret:
-    return key if isinstance(key, Secret) else Secret(key)

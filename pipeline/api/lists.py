@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.api.keywords import OnePath, Paths, folder, one_path, part, several, two_paths
+from pipeline.api.keywords import OnePath, Paths, folder, one_path, part, secret, several, two_paths
 from pipeline.records import (
     CheckSummary,
     ExplainSummary,
@@ -155,10 +155,9 @@ def upload(list_path: OnePath, options: _UploadOptions) -> UploadSummary:
     """
     from pipeline import flows
 
-    key = options.private_key
     return flows.upload(
         Path(list_path),
-        Secret(key) if isinstance(key, str) else key,
+        secret(options.private_key),
         part(UploadSettings, options),
         state_dir=folder(options.state_dir),
         on_progress=options.on_progress,

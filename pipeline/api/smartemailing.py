@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.api.keywords import OnePath, folder, no_path, one_path, part
+from pipeline.api.keywords import OnePath, folder, no_path, one_path, part, secret
 from pipeline.errors import ConfigurationError
 from pipeline.records import (
     OnProgress,
@@ -58,7 +58,7 @@ def deliver_smartemailing_check(options: _CheckOptions) -> SmartEmailingCheckSum
     from pipeline import flows
 
     return flows.deliver_smartemailing_check(
-        _secret(options.key), part(SmartEmailingSettings, options)
+        secret(options.key), part(SmartEmailingSettings, options)
     )
 
 
@@ -85,7 +85,7 @@ def deliver_smartemailing_ids(output: OnePath, options: _IdsOptions) -> SmartEma
 
     return flows.deliver_smartemailing_ids(
         Path(output),
-        _secret(options.key),
+        secret(options.key),
         part(SmartEmailingIdsSettings, options),
         on_progress=options.on_progress,
     )
@@ -122,7 +122,7 @@ def deliver_smartemailing_push(
     if not options.dry_run:
         if options.key is None:
             raise ConfigurationError("there is no SmartEmailing API key", source="key")
-        key = _secret(options.key)
+        key = secret(options.key)
     return flows.deliver_smartemailing_push(
         Path(recommendations),
         key,
@@ -130,7 +130,3 @@ def deliver_smartemailing_push(
         state_dir=folder(options.state_dir),
         on_progress=options.on_progress,
     )
-
-
-def _secret(key: str | Secret) -> Secret:
-    return key if isinstance(key, Secret) else Secret(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -30,7 +29,7 @@ from pipeline.guards import (
     refuse_stale_suppression,
     refuse_unusable_suppression,
 )
-from pipeline.publish import PendingFile, publish
+from pipeline.publish import PendingFile, publish, refuse_overwriting
 from pipeline.records import NewsletterSummary, OnProgress, Progress
 from pipeline.settings import NewsletterSettings, parse_duration, parse_share
 
@@ -269,23 +268,9 @@ class Newsletter:
         """No output may be an input, nor another output."""
         settings = self._settings
         places = [*self._contacts.places, *self._opt_outs]
-        inputs: list[str | Path | None] = [
-            settings.recommendations,
-            settings.template,
-            settings.fallback_items,
-        ]
-        taken = {os.path.realpath(place.path) for place in places}
-        taken |= {os.path.realpath(one) for one in inputs if one is not None}
-        for path in (self._output, self._preview, settings.rejects):
-            if path is None:
-                continue
-            if os.path.realpath(path) in taken:
-                raise ConfigurationError(
-                    "the output would overwrite another file of this run",
-                    source=path,
-                    remedy="name another output",
-                )
-            taken.add(os.path.realpath(path))
+        named = [settings.recommendations, settings.template, settings.fallback_items]
+        inputs = [place.path for place in places] + [str(one) for one in named if one is not None]
+        refuse_overwriting(inputs, [self._output, self._preview, settings.rejects])
 
     def __enter__(self) -> Self:
         return self

@@ -244,9 +244,7 @@ class PolarsEngine:
                 self.counts.suppressed_users += users.height - kept.height
             if self._watch is not None:
                 self._watch.on_users(users, kept)
-            users = kept
-            del kept
-            found.add(users)
+            found.add(kept)
         self.counts.changed_ids = dict(self._id_rules.changed)
         self.counts.merged_ids = dict(self._id_rules.merged)
         return found
